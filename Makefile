@@ -1,0 +1,83 @@
+# One command for each thing. `make test` is what CI runs; `make demo` shows the product; `make help` lists all.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# CLUSTER=local (default: a real Kubernetes on this machine), current (your kubeconfig's context) or kind.
+CLUSTER ?= local
+PYTHON ?= python3
+export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
+UV := $(CURDIR)/.tools/bin/uv
+RUN := $(CURDIR)/.venv/bin
+
+.PHONY: help setup fmt lint types contracts unit component contract e2e test demo bench crds images cluster-up cluster-down clean
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+$(UV):
+	@echo "[setup] uv, into .tools (usually 10 s)"
+	@$(PYTHON) -m venv .tools
+	@.tools/bin/pip install --quiet --disable-pip-version-check 'uv>=0.13,<0.14'
+
+.venv/.synced: $(UV) pyproject.toml uv.lock
+	@echo "[setup] Python dependencies from uv.lock (usually 15 s)"
+	@$(UV) sync --frozen --all-extras --quiet
+	@touch $@
+
+setup: .venv/.synced ## install the Python tools and dependencies
+
+fmt: setup ## format the code
+	@$(RUN)/ruff format --quiet .
+	@$(RUN)/ruff check --quiet --fix .
+
+lint: setup ## formatting, lint, import contracts
+	@echo "[lint]"
+	@$(RUN)/ruff format --check --quiet .
+	@$(RUN)/ruff check .
+	@$(RUN)/lint-imports --no-cache | tail -n 20
+
+types: setup ## mypy --strict
+	@echo "[types]"
+	@$(RUN)/mypy
+
+unit: setup ## pure tests, milliseconds each
+	@echo "[unit]"
+	@$(RUN)/pytest tests/unit -q
+
+component: setup ## real sockets on loopback, kopf against an emulated API
+	@echo "[component]"
+	@$(RUN)/pytest tests/component -q
+
+contract: setup ## generated files are current, chart and samples fit the models
+	@echo "[contract]"
+	@$(RUN)/pytest tests/contract -q -m "not e2e"
+
+crds: setup ## regenerate the CRDs, the chart's copy and the reference page
+	@$(RUN)/python -m loadtest_operator.api.schema
+
+cluster-up: ## a real one-node Kubernetes on this machine
+	@$(PYTHON) deploy/localcluster up
+
+cluster-down: ## remove it, with everything in it
+	@$(PYTHON) deploy/localcluster down
+
+images: setup ## build the images and load them into the local cluster
+	@$(PYTHON) deploy/localcluster images
+
+e2e: setup ## the product on a real cluster, with a real model
+	@echo "[e2e] on cluster: $(CLUSTER)"
+	@$(PYTHON) deploy/demo prepare --cluster $(CLUSTER)
+	@KUBECONFIG="$$($(PYTHON) deploy/demo kubeconfig --cluster $(CLUSTER))" PATH="$(CURDIR)/.localcluster/bin:$$PATH" \
+		$(RUN)/pytest tests/e2e tests/contract -m e2e -q -n0 -p no:randomly --timeout=900
+
+test: lint types unit component contract e2e ## everything; what CI runs
+
+demo: setup ## from nothing to a verdict on a real model, live
+	@$(PYTHON) deploy/demo run --cluster $(CLUSTER)
+
+bench: setup ## compare with wrk and the peers, side by side (never part of the tests)
+	@$(RUN)/python tests/perf/bench.py
+
+clean: cluster-down ## cluster, virtual environment and caches of this clone
+	@rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,49 @@
+"""The base of every model that crosses a boundary, and the number type that the API allows.
+
+Unknown fields are errors, instances are frozen, and names are camelCase outside and snake_case inside.
+The API has no floats (they do not survive a round trip through every client unchanged): a number that may be
+fractional is an integer or a decimal string.
+"""
+
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
+from pydantic.alias_generators import to_camel
+
+NUMBER_PATTERN = r"^[0-9]+(\.[0-9]{1,9})?$"
+
+
+class Model(BaseModel):
+    """Strict, frozen, camelCase on the outside."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        serialize_by_alias=True,
+        use_attribute_docstrings=True,
+    )
+
+
+def _parse_number(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
+        raise ValueError(f'{value!r} is not allowed here: write an integer or a decimal in quotes, such as "0.5"')
+    try:
+        return Decimal(value)
+    except InvalidOperation as error:
+        raise ValueError(f'{value!r} is not a number: write an integer or a decimal such as "0.5"') from error
+
+
+def _number_to_json(value: Decimal) -> int | str:
+    return int(value) if value == value.to_integral_value() else format(value.normalize(), "f")
+
+
+Number = Annotated[
+    Decimal,
+    BeforeValidator(_parse_number),
+    PlainSerializer(_number_to_json),
+    WithJsonSchema({"x-kubernetes-int-or-string": True, "pattern": NUMBER_PATTERN, "maxLength": 32}),
+]
+"""A non-negative decimal, written as an integer or a decimal string."""

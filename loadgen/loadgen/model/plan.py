@@ -1,0 +1,365 @@
+"""What to run: the mix of requests, the load's stages, the thresholds.
+
+The same YAML runs under the operator (embedded in a LoadTest's spec) and on a laptop (`loadgen run`).
+Rules between fields are validators here and, word for word where possible, CEL rules in the CRD.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Literal, Self, TypeVar
+
+from pydantic import Field, field_validator, model_validator
+
+from loadgen.model.base import Model, Number
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=40)]
+Path = Annotated[str, Field(pattern=r"^/", max_length=2048)]
+Milliseconds = Annotated[int, Field(ge=1, le=3_600_000)]
+HeaderValue = Annotated[str, Field(max_length=4096)]
+StatusCode = Annotated[int, Field(ge=100, le=599)]
+
+
+ModelT = TypeVar("ModelT", bound=Model)
+NamedT = TypeVar("NamedT", "Stage", "Request", "Threshold")
+
+
+class SyntheticTokens(Model):
+    """Normally distributed prompt lengths, cut at 1."""
+
+    mean: Annotated[int, Field(ge=1, le=1_000_000)]
+    """Mean prompt length in tokens (approximated as words of the generator's vocabulary)."""
+    stddev: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """Standard deviation in tokens. Default 0: every prompt has the mean length."""
+
+
+class SyntheticPrompt(Model):
+    """A prompt of random words, different in every request so that a prefix cache does not flatter the target."""
+
+    input_tokens: SyntheticTokens
+    """Length distribution of the prompt."""
+
+
+class Prompt(Model):
+    """Where a prompt comes from: exactly one of text and synthetic."""
+
+    text: Annotated[str, Field(min_length=1, max_length=32768)] | None = None
+    """The same prompt for every request."""
+    synthetic: SyntheticPrompt | None = None
+    """Random words of a given length distribution."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        return _require_exactly_one(self, "text", "synthetic")
+
+
+class OpenAIChat(Model):
+    """A chat completion in OpenAI's protocol."""
+
+    model: Annotated[str, Field(min_length=1, max_length=256)]
+    """The model's name as the server knows it."""
+    prompt: Prompt
+    """The user's message."""
+    max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Upper bound of output tokens. Default: the server's."""
+    temperature: Number | None = None
+    """Sampling temperature. Default: the server's."""
+    stream: bool = True
+    """Stream the answer (server-sent events); needed for time to first token. Default true."""
+    path: Path = "/v1/chat/completions"
+    """Path of the endpoint. Default /v1/chat/completions."""
+
+
+class Http(Model):
+    """A plain HTTP request."""
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"] = "GET"
+    """HTTP method. Default GET."""
+    path: Path = "/"
+    """Path and query. Default /."""
+    headers: Annotated[dict[str, HeaderValue], Field(max_length=32)] = {}
+    """Request headers."""
+    body: Annotated[str, Field(max_length=65536)] | None = None
+    """Request body, sent as it is."""
+    expect_status: Annotated[tuple[StatusCode, ...], Field(min_length=1, max_length=16)] = (200,)
+    """Status codes that count as success; any other is a failure. Default [200]."""
+
+
+class Slo(Model):
+    """Bounds that one request must keep to count as good; together they define goodput."""
+
+    ttft_milliseconds: Milliseconds | None = None
+    """Largest time to first token, from the intended start."""
+    tpot_milliseconds: Milliseconds | None = None
+    """Largest mean time per output token after the first."""
+    response_time_milliseconds: Milliseconds | None = None
+    """Largest response time, from the intended start to the last output."""
+
+
+class Request(Model):
+    """One kind of request in the mix. Exactly one of openAIChat and http says what is sent."""
+
+    name: Name
+    """Name that thresholds refer to."""
+    weight: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Share of the arrivals, relative to the other requests' weights. Default 1 unless ratePerSecond is set."""
+    rate_per_second: Number | None = None
+    """Instead of weight: a steady trickle of its own beside the load, per second over all workers."""
+    timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
+    """A request not finished by then has failed as TotalTimeout. Default 60."""
+    slo: Slo | None = None
+    """Bounds of a good request."""
+    open_ai_chat: Annotated[OpenAIChat | None, Field(alias="openAIChat")] = None
+    """A chat completion in OpenAI's protocol."""
+    http: Http | None = None
+    """A plain HTTP request."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.weight is not None and self.rate_per_second is not None:
+            raise ValueError("set weight or ratePerSecond, not both")
+        return _require_exactly_one(self, "open_ai_chat", "http")
+
+    @property
+    def effective_weight(self) -> int:
+        """Weight in the mix; 0 for a side trickle."""
+        return 0 if self.rate_per_second is not None else self.weight or 1
+
+
+class Arrival(StrEnum):
+    """How arrivals are spaced in open stages."""
+
+    POISSON = "Poisson"
+    UNIFORM = "Uniform"
+
+
+class Ramp(StrEnum):
+    """Shape of a ramp from the level before."""
+
+    LINEAR = "Linear"
+    EXPONENTIAL = "Exponential"
+
+
+class Stage(Model):
+    """A slice of the load: a duration and a level. Exactly one of arrivalRate (open) and concurrency (closed)."""
+
+    name: Name
+    """Name that thresholds, scaling expectations and faults refer to."""
+    duration_seconds: Annotated[int, Field(ge=1, le=86400)]
+    """Length of the stage in seconds, its ramp included."""
+    arrival_rate: Number | None = None
+    """Open model: requests started per second over all workers, whether or not earlier ones were answered."""
+    concurrency: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Closed model: requests kept in flight over all workers."""
+    ramp_seconds: Annotated[int, Field(ge=0, le=86400)] = 0
+    """Seconds at the stage's beginning in which the level moves from the one before. Default 0: at once."""
+    ramp: Ramp = Ramp.LINEAR
+    """Shape of the ramp. Default Linear."""
+    warmup: bool = False
+    """Left out of thresholds and of the run's totals, still reported. Default false."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.ramp_seconds > self.duration_seconds:
+            raise ValueError(f"rampSeconds {self.ramp_seconds} is longer than durationSeconds {self.duration_seconds}")
+        return _require_exactly_one(self, "arrival_rate", "concurrency")
+
+
+class Connections(Model):
+    """How long connections are kept. New replicas only get traffic over new connections."""
+
+    max_age_seconds: Annotated[int, Field(ge=1, le=86400)] | None = None
+    """Close a connection that is older once it is idle. Default: kept for the whole run."""
+    max_requests: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
+    """Close a connection after this many requests. Default: no limit."""
+
+
+class AutoStop(Model):
+    """Stops a run that only hammers a broken target."""
+
+    error_percent: Annotated[int, Field(ge=1, le=100)] = 50
+    """Share of failed requests that stops the run. Default 50."""
+    window_seconds: Annotated[int, Field(ge=5, le=3600)] = 30
+    """Over how many seconds the share must hold. Default 30."""
+    disabled: bool = False
+    """Never stop by itself. Default false."""
+
+
+class Load(Model):
+    """How much load, when, from how many workers."""
+
+    workers: Annotated[int, Field(ge=1, le=500)] = 1
+    """Worker pods. Default 1."""
+    arrival: Arrival = Arrival.POISSON
+    """Spacing of arrivals in open stages. Default Poisson."""
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    """Seed of everything random: the same plan and seed give the same schedule. Default 0."""
+    max_in_flight: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+    """Over all workers; an arrival past it is a dropped request, counted and never delayed. Default 10000."""
+    connections: Connections = Connections()
+    """Connection reuse."""
+    auto_stop: AutoStop = AutoStop()
+    """Stop early on a broken target. Default: 50 % errors over 30 s."""
+    stages: Annotated[tuple[Stage, ...], Field(min_length=1, max_length=64)]
+    """The one time axis of the run."""
+    graceful_stop_seconds: Annotated[int, Field(ge=0, le=3600)] = 30
+    """How long requests in flight may finish after the last stage. Default 30."""
+
+    @field_validator("stages")
+    @classmethod
+    def _unique(cls, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+        return _require_unique_names(stages)
+
+    @property
+    def duration_seconds(self) -> int:
+        """Length of all stages together."""
+        return sum(stage.duration_seconds for stage in self.stages)
+
+
+class Metric(StrEnum):
+    """What a threshold is about. The first group are distributions in milliseconds and need a statistic."""
+
+    RESPONSE_TIME = "ResponseTime"
+    E2E_LATENCY = "E2eLatency"
+    TIME_TO_FIRST_TOKEN = "TimeToFirstToken"
+    TIME_TO_FIRST_TOKEN_FROM_SEND = "TimeToFirstTokenFromSend"
+    TIME_TO_FIRST_BYTE = "TimeToFirstByte"
+    TIME_PER_OUTPUT_TOKEN = "TimePerOutputToken"
+    INTER_CHUNK_LATENCY = "InterChunkLatency"
+    MAX_STALL = "MaxStall"
+    SCHEDULE_LAG = "ScheduleLag"
+    ERROR_PERCENT = "ErrorPercent"
+    DROPPED_PERCENT = "DroppedPercent"
+    REQUESTS_PER_SECOND = "RequestsPerSecond"
+    OUTPUT_TOKENS_PER_SECOND = "OutputTokensPerSecond"
+    GOODPUT = "Goodput"
+    SLO_ATTAINMENT_PERCENT = "SloAttainmentPercent"
+
+    @property
+    def is_distribution(self) -> bool:
+        """True for latencies, which need a statistic and are in milliseconds."""
+        return self in DISTRIBUTIONS
+
+
+DISTRIBUTIONS = (
+    Metric.RESPONSE_TIME,
+    Metric.E2E_LATENCY,
+    Metric.TIME_TO_FIRST_TOKEN,
+    Metric.TIME_TO_FIRST_TOKEN_FROM_SEND,
+    Metric.TIME_TO_FIRST_BYTE,
+    Metric.TIME_PER_OUTPUT_TOKEN,
+    Metric.INTER_CHUNK_LATENCY,
+    Metric.MAX_STALL,
+    Metric.SCHEDULE_LAG,
+)
+"""Order is part of the wire format: a histogram's metric is its index here."""
+
+
+class Statistic(StrEnum):
+    """A number taken from a merged distribution."""
+
+    MEAN = "Mean"
+    P50 = "P50"
+    P75 = "P75"
+    P90 = "P90"
+    P95 = "P95"
+    P99 = "P99"
+    P999 = "P999"
+    MAX = "Max"
+
+
+class Operator(StrEnum):
+    """How the observed value must stand to the threshold's value."""
+
+    LESS_THAN = "LessThan"
+    LESS_THAN_OR_EQUAL = "LessThanOrEqual"
+    GREATER_THAN = "GreaterThan"
+    GREATER_THAN_OR_EQUAL = "GreaterThanOrEqual"
+
+
+class Severity(StrEnum):
+    """Whether a violated threshold fails the run."""
+
+    ERROR = "Error"
+    WARNING = "Warning"
+
+
+class Criterion(Model):
+    """A bound on one aggregate."""
+
+    metric: Metric
+    """What is measured."""
+    statistic: Statistic | None = None
+    """Which statistic of a latency; required for latencies, not allowed for rates and percentages."""
+    operator: Operator
+    """How the observed value must compare with value."""
+    value: Number
+    """The bound: milliseconds for latencies, percent, or per second."""
+
+    @model_validator(mode="after")
+    def _statistic_fits(self) -> Self:
+        if self.metric.is_distribution and self.statistic is None:
+            raise ValueError(f"statistic is required for {self.metric}: one of {', '.join(Statistic)}")
+        if not self.metric.is_distribution and self.statistic is not None:
+            raise ValueError(f"statistic does not apply to {self.metric}: leave it out")
+        return self
+
+
+class Threshold(Criterion):
+    """A pass or fail rule over the run, or over the stages and the request that it names."""
+
+    name: Name
+    """Name in the results."""
+    request: Name | None = None
+    """Only this kind of request. Default: all of the mix and the trickles."""
+    stages: Annotated[tuple[Name, ...], Field(min_length=1, max_length=64)] | None = None
+    """Only these stages, pooled. Default: every stage that is not warmup."""
+    severity: Severity = Severity.ERROR
+    """Error fails the run, Warning only reports. Default Error."""
+    abort_on_fail: bool = False
+    """Stop the run as soon as the threshold is violated beyond doubt. Default false."""
+
+
+class Plan(Model):
+    """A whole load test, apart from where it runs."""
+
+    requests: Annotated[tuple[Request, ...], Field(min_length=1, max_length=16)]
+    """The mix."""
+    load: Load
+    """Stages and workers."""
+    thresholds: Annotated[tuple[Threshold, ...], Field(max_length=64)] = ()
+    """Pass or fail rules."""
+
+    @model_validator(mode="after")
+    def _references(self) -> Self:
+        _require_unique_names(self.requests)
+        _require_unique_names(self.thresholds)
+        if not any(request.effective_weight for request in self.requests):
+            raise ValueError("requests: at least one needs a weight; all of them have ratePerSecond")
+        for threshold in self.thresholds:
+            self._check_reference(threshold)
+        return self
+
+    def _check_reference(self, threshold: Threshold) -> None:
+        where = f"thresholds[{threshold.name}]"
+        requests = [request.name for request in self.requests]
+        if threshold.request is not None and threshold.request not in requests:
+            raise ValueError(f"{where}.request {threshold.request!r} is no request: one of {', '.join(requests)}")
+        stages = [stage.name for stage in self.load.stages]
+        for stage in threshold.stages or ():
+            if stage not in stages:
+                raise ValueError(f"{where}.stages {stage!r} is no stage: one of {', '.join(stages)}")
+
+
+def _require_exactly_one(model: ModelT, *fields: str) -> ModelT:
+    given = [field for field in fields if getattr(model, field) is not None]
+    if len(given) != 1:
+        names = " and ".join(type(model).model_fields[field].alias or field for field in fields)
+        raise ValueError(f"set exactly one of {names}, not {len(given)}")
+    return model
+
+
+def _require_unique_names(items: tuple[NamedT, ...]) -> tuple[NamedT, ...]:
+    names = [item.name for item in items]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"names must be unique; used more than once: {', '.join(twice)}")
+    return items

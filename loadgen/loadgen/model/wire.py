@@ -1,0 +1,162 @@
+"""What a worker says while it runs: msgpack records that only ever get added up.
+
+A shard emits one `Delta` a second. A delta holds, for every (intended second, stage, request) that anything
+happened to, how much its counters and histograms have grown; adding all deltas of all shards in any order gives the
+exact whole.
+`WorkerState` is the small JSON answer of the control API.
+
+Times are whole seconds since the load's start (second 0 is the first of the first stage), histogram values are
+microseconds, and a second belongs to the *intended* start of an open-loop request (a closed one: to its sending).
+"""
+
+from enum import StrEnum
+
+from msgspec import Struct, field
+
+WIRE_VERSION = 1
+
+
+class Sparse(Struct, array_like=True, gc=False):
+    """A sparse histogram: `counts[i]` values fell into bin `bins[i]` (bins ascend). Sums are of the raw values."""
+
+    bins: list[int] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)
+    total: int = 0
+    """Sum of the values, microseconds."""
+    squares: int = 0
+    """Sum of the squared values, microseconds squared."""
+    largest: int = 0
+    """The largest value, microseconds, exact."""
+
+
+class Cell(Struct, gc=False):
+    """What happened to the requests of one (second, stage, request)."""
+
+    second: int
+    stage: int
+    """Index into load.stages; requests in flight stay with the stage of their start."""
+    request: int
+    """Index into requests."""
+    planned: int = 0
+    sent: int = 0
+    succeeded: int = 0
+    dropped: int = 0
+    """Starts that could not be made: in-flight cap reached, or too late to be caught up."""
+    incomplete: int = 0
+    """Cut off by the end of the run before any verdict about them."""
+    good: int = 0
+    """Succeeded and kept every bound of the request's SLO."""
+    errors: dict[str, int] = field(default_factory=dict)
+    """Failed requests by class (`Failure`); their sum is the number of failures."""
+    histograms: dict[int, Sparse] = field(default_factory=dict)
+    """Keyed by the metric's index in `loadgen.model.plan.DISTRIBUTIONS`."""
+
+
+class Pulse(Struct, gc=False):
+    """One second of wall time in one shard, whichever requests it belonged to, and how well it was measured."""
+
+    completions: int = 0
+    """Requests that ended successfully in this second."""
+    output_events: int = 0
+    output_tokens: int = 0
+    """Output tokens that arrived in this second (events where the server tells no usage)."""
+    bytes_received: int = 0
+    reads: int = 0
+    """Socket reads that carried output events; output_events / reads is the receive-coalescing ratio."""
+    in_flight_microseconds: int = 0
+    """Integral of requests in flight over the second."""
+    peak_in_flight: int = 0
+    connections_opened: int = 0
+    schedule_lag: Sparse = field(default_factory=Sparse)
+    loop_lag: Sparse = field(default_factory=Sparse)
+    cpu_microseconds: int = 0
+    """CPU time of the shard's process."""
+    throttled_microseconds: int = 0
+    """CPU throttling of the worker's cgroup; reported by shard 0 only."""
+    resident_bytes: int = 0
+
+
+class Delta(Struct, gc=False):
+    """One second of one shard."""
+
+    worker: int
+    shard: int
+    second: int
+    """The second that just ended; -1 and below are before the start."""
+    cells: list[Cell] = field(default_factory=list)
+    pulse: Pulse = field(default_factory=Pulse)
+
+
+class Snapshot(Struct, gc=False):
+    """Answer to `GET /v1/deltas?after=K`: the deltas numbered K+1 … last, at most a few MiB of them."""
+
+    version: int
+    last: int
+    """Number of the last delta in here (K when there is none)."""
+    deltas: list[Delta]
+    more: bool = False
+    """True when further deltas are ready to be fetched now."""
+
+
+class WorkerPhase(StrEnum):
+    """Life of a worker. Finished, Aborted and Failed are final; their deltas stay until release."""
+
+    STARTING = "Starting"
+    READY = "Ready"
+    ARMED = "Armed"
+    RUNNING = "Running"
+    DRAINING = "Draining"
+    FINISHED = "Finished"
+    ABORTED = "Aborted"
+    FAILED = "Failed"
+
+
+FINAL_PHASES = frozenset({WorkerPhase.FINISHED, WorkerPhase.ABORTED, WorkerPhase.FAILED})
+
+
+class WorkerState(Struct, rename="camel", omit_defaults=False):
+    """Answer to `GET /v1/state` (JSON)."""
+
+    version: int
+    worker: int
+    workers: int
+    shards: int
+    phase: WorkerPhase
+    now: int
+    """Wall clock of the worker when it answered, nanoseconds since 1970."""
+    last: int
+    """Number of the newest delta."""
+    start_at: int | None = None
+    """Wall clock (of the worker) of second 0, once armed; nanoseconds since 1970."""
+    started_late_microseconds: int = 0
+    """How far behind `start_at` the first shard really began."""
+    message: str = ""
+    """Why it was aborted or failed, for people."""
+    ceiling_requests_per_second: int = 0
+    """What this worker reached against a null server inside its pod; 0 while unknown."""
+
+
+class Failure(StrEnum):
+    """Classes of failed requests."""
+
+    DNS = "Dns"
+    CONNECT_REFUSED = "ConnectRefused"
+    CONNECT_TIMEOUT = "ConnectTimeout"
+    TLS = "Tls"
+    SEND = "Send"
+    FIRST_BYTE_TIMEOUT = "FirstByteTimeout"
+    STALL_TIMEOUT = "StallTimeout"
+    TOTAL_TIMEOUT = "TotalTimeout"
+    STREAM_TRUNCATED = "StreamTruncated"
+    STREAM_ERROR = "StreamError"
+    EMPTY_OUTPUT = "EmptyOutput"
+    PARSE = "Parse"
+    UNEXPECTED_STATUS = "UnexpectedStatus"
+    UNEXPECTED_BODY = "UnexpectedBody"
+    CONNECTION_LOST = "ConnectionLost"
+    CANCELLED = "Cancelled"
+
+
+def http_failure(status: int) -> str:
+    """Class of a response with an error status: `Http404`, `Http503`, …"""
+    return f"Http{status}"
