@@ -1,0 +1,78 @@
+"""The four samples of the README, on the real cluster with the real model."""
+
+import pytest
+from cluster import Cluster, condition, stage, threshold
+
+pytestmark = pytest.mark.e2e
+
+
+def test_chat_capacity_passes_and_shows_the_autoscaler_at_work(cluster: Cluster) -> None:
+    """Verdict, merged percentiles of two workers, and the first scale-up decomposed."""
+    cluster.settle("llm", replicas=1, seconds=180)
+
+    status = cluster.run_sample("chat-capacity", seconds=360)
+
+    assert status["verdict"] == "Passed", status["message"]
+    assert status["workers"]["ready"] == 2
+    peak = stage(status, "peak")
+    assert float(peak["requestsPerSecond"]) > 1
+    assert 0 < float(peak["ttftMilliseconds"]["p50"]) <= float(peak["ttftMilliseconds"]["p90"])
+    assert float(peak["ttftMilliseconds"]["p50"]) < float(peak["responseTimeMilliseconds"]["p50"])
+    requests = status["summary"]["requests"]
+    assert requests["succeeded"] + requests["failed"] + requests["dropped"] + requests["incomplete"] == requests["planned"]
+    assert threshold(status, "ttft-p90")["result"] == "Passed"
+    assert threshold(status, "ttft-p90")["observed"]
+    check_scaling(status["scaling"])
+    assert condition(status, "Passed")["status"] == "True"
+    assert condition(status, "ScalingVerified")["status"] == "True"
+
+
+def check_scaling(scaling: dict) -> None:  # type: ignore[type-arg]
+    """From one replica to at least two, each step of the way with its time, in order."""
+    assert scaling["replicas"]["initial"] == 1
+    assert scaling["replicas"]["peak"] >= 2
+    first = scaling["scaleUps"][0]
+    steps = ["loadStepTime", "decidedTime", "podScheduledTime", "podReadyTime", "servingTime"]
+    times = [first[step] for step in steps]
+    assert all(times), first
+    assert times == sorted(times), first
+    assert {found["name"]: found["result"] for found in scaling["expectations"]} == {"grows": "Passed", "quick": "Passed"}
+
+
+def test_too_strict_fails_and_says_which_by_how_much_and_where(cluster: Cluster) -> None:
+    """A threshold that the model cannot keep."""
+    status = cluster.run_sample("too-strict", seconds=240)
+
+    assert status["verdict"] == "Failed"
+    for word in ("first-token", "steady", "5 ms"):
+        assert word in status["message"], status["message"]
+    broken = threshold(status, "first-token")
+    assert broken["result"] == "Failed"
+    assert float(broken["observed"].split()[0]) > 5
+    assert threshold(status, "errors")["result"] == "Passed"
+    assert condition(status, "ThresholdsMet")["status"] == "False"
+
+
+def test_a_service_that_answers_404_does_not_pass(cluster: Cluster) -> None:
+    """The peers' classic false green."""
+    status = cluster.run_sample("broken-path", seconds=120)
+
+    assert status["verdict"] not in ("Passed", "")
+    assert "404" in status["message"]
+    assert "/v1/no-such-path" in status["message"]
+    assert condition(status, "Passed")["status"] == "False"
+
+
+def test_network_delay_shows_in_its_window_only(cluster: Cluster) -> None:
+    """300 ms for 30 s: the window's latency shows it, the rest of the run does not, and no proxy stays behind."""
+    status = cluster.run_sample("slow-network", seconds=240)
+
+    assert status["verdict"] == "Passed", status["message"]
+    fault = status["faults"][0]
+    assert fault["result"] == "Recovered"
+    inside = {found["metric"]: found for found in fault["tolerate"] if found["operator"] != "GreaterThanOrEqual"}
+    assert 300 <= float(inside["ResponseTime"]["observed"].split()[0]) < 1000
+    outside = threshold(status, "fast")
+    assert outside["result"] == "Passed"
+    assert float(outside["observed"].split()[0]) < 100
+    cluster.wait_gone("pods,services", "loadtest.dev/name=slow-network,loadtest.dev/component=proxy", seconds=60)
