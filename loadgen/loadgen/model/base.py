@@ -5,7 +5,8 @@ The API has no floats (they do not survive a round trip through every client unc
 fractional is an integer or a decimal string.
 """
 
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
@@ -28,12 +29,13 @@ class Model(BaseModel):
 
 
 def _parse_number(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
+    if isinstance(value, Decimal):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError(f'{value!r} is not allowed here: write an integer or a decimal in quotes, such as "0.5"')
-    try:
-        return Decimal(value)
-    except InvalidOperation as error:
-        raise ValueError(f'{value!r} is not a number: write an integer or a decimal such as "0.5"') from error
+    if not re.fullmatch(NUMBER_PATTERN, str(value)):
+        raise ValueError(f'{value!r} is not a non-negative decimal: write it as 5 or "0.5"')
+    return Decimal(value)
 
 
 def _number_to_json(value: Decimal) -> int | str:

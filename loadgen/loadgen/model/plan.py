@@ -330,8 +330,8 @@ class Plan(Model):
 
     @model_validator(mode="after")
     def _references(self) -> Self:
-        _require_unique_names(self.requests)
-        _require_unique_names(self.thresholds)
+        _require_unique_names(self.requests, "requests: ")
+        _require_unique_names(self.thresholds, "thresholds: ")
         if not any(request.effective_weight for request in self.requests):
             raise ValueError("requests: at least one needs a weight; all of them have ratePerSecond")
         for threshold in self.thresholds:
@@ -357,9 +357,9 @@ def _require_exactly_one(model: ModelT, *fields: str) -> ModelT:
     return model
 
 
-def _require_unique_names(items: tuple[NamedT, ...]) -> tuple[NamedT, ...]:
+def _require_unique_names(items: tuple[NamedT, ...], where: str = "") -> tuple[NamedT, ...]:
     names = [item.name for item in items]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ValueError(f"names must be unique; used more than once: {', '.join(twice)}")
+        raise ValueError(f"{where}names must be unique; used more than once: {', '.join(twice)}")
     return items

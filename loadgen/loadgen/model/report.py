@@ -90,9 +90,14 @@ class Window(Model):
     """Successes that ended in the window, per second."""
     goodput: float
     slo_attainment_percent: float | None = None
-    output_tokens_per_second: float
-    concurrency_mean: float = 0.0
-    concurrency_peak: int = 0
+    output_tokens_per_second: float | None = None
+    """Output tokens that arrived in the window; absent without such requests, or for one kind where several have an output."""
+    concurrency_mean: float | None = None
+    """Requests in flight; absent for one kind of request among several, as is the peak."""
+    concurrency_peak: int | None = None
+    """Sum of the shards' peaks in the same second: an upper bound."""
+    little_law_error_percent: float | None = None
+    """|L − λW| / L: concurrency as counted against sent rate × mean latency. Past 5 % the figures contradict."""
     latencies: dict[Metric, Distribution] = {}
     errors: tuple[ErrorCount, ...] = ()
 

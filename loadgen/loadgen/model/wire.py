@@ -14,6 +14,7 @@ from enum import StrEnum
 from msgspec import Struct, field
 
 WIRE_VERSION = 1
+SQUARES_CARRY = 1 << 62
 
 
 class Sparse(Struct, array_like=True, gc=False):
@@ -24,9 +25,12 @@ class Sparse(Struct, array_like=True, gc=False):
     total: int = 0
     """Sum of the values, microseconds."""
     squares: int = 0
-    """Sum of the squared values, microseconds squared."""
+    """Sum of the squared values, microseconds squared, modulo `SQUARES_CARRY`."""
     largest: int = 0
     """The largest value, microseconds, exact."""
+    squares_carry: int = 0
+    """How many times `SQUARES_CARRY` the sum of squares holds beyond `squares`: msgpack has no integer past 64 bits,
+    and 50 time-outs of 600 s in one second pass that."""
 
 
 class Cell(Struct, gc=False):

@@ -1,0 +1,91 @@
+{{- define "loadtest.name" -}}
+{{- if contains .Chart.Name .Release.Name -}}
+{{ .Release.Name | trunc 50 | trimSuffix "-" }}
+{{- else -}}
+{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 50 | trimSuffix "-" }}
+{{- end -}}
+{{- end -}}
+
+{{/* The name label is fixed: the NetworkPolicy of a run lets pods that carry it reach the workers. */}}
+{{- define "loadtest.selector" -}}
+app.kubernetes.io/name: loadtest-operator
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "loadtest.labels" -}}
+{{ include "loadtest.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end -}}
+
+{{- define "loadtest.serviceAccount" -}}
+{{ .Values.serviceAccount.name | default (include "loadtest.name" .) }}
+{{- end -}}
+
+{{- define "loadtest.image" -}}
+{{ .image.repository }}:{{ .image.tag | default .default }}
+{{- end -}}
+
+{{/* What a run needs in the namespace of its LoadTest. */}}
+{{- define "loadtest.runRules" -}}
+- apiGroups: [loadtest.dev]
+  resources: [loadtests]
+  verbs: [get, list, watch, patch]
+- apiGroups: [loadtest.dev]
+  resources: [loadtests/status]
+  verbs: [patch]
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get, list, create, delete]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, create, delete]
+{{- if eq .Values.workerAccess "ApiServerProxy" }}
+- apiGroups: [""]
+  resources: [pods/proxy]
+  verbs: [get, create, update, delete]
+{{- end }}
+# Secrets of runs only, by name; never listed or watched.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get, create, delete]
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, create, patch, delete]
+- apiGroups: [""]
+  resources: [services]
+  verbs: [get, create, delete]
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [get, create, delete]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [list, create]
+{{- end -}}
+
+{{/* What the operator reads of a target: nothing here can change it. */}}
+{{- define "loadtest.targetRules" -}}
+- apiGroups: [""]
+  resources: [services]
+  verbs: [get]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list]
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [list]
+- apiGroups: [apps]
+  resources: [deployments, statefulsets, replicasets]
+  verbs: [get]
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: [get, list]
+{{- end -}}
+
+{{- define "loadtest.subject" -}}
+subjects:
+- kind: ServiceAccount
+  name: {{ include "loadtest.serviceAccount" . }}
+  namespace: {{ .Release.Namespace }}
+{{- end -}}

@@ -1,0 +1,334 @@
+"""LoadTest, the desired execution: where to (target), what (the plan of loadgen.model), what should happen meanwhile.
+
+`LoadTestSpec` *is* a `Plan` and more, so that requests, load and thresholds exist once and mean the same on a laptop.
+Every rule between fields stands twice: as a validator here (command line, operator) and as a CEL rule in `rules.py`
+(API server); a contract test feeds both the same bad objects.
+"""
+
+from itertools import pairwise
+from typing import Annotated, Literal, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from loadgen.model.base import Model
+from loadgen.model.plan import Criterion, Name, Plan, Request, Stage
+from loadtest_operator.api.meta import API_VERSION, Namespace, ObjectMeta, ObjectName, Port, exactly_one, unique_names
+from loadtest_operator.api.status import LoadTestStatus
+from loadtest_operator.api.worker import WorkerTemplate
+
+LARGEST_TEXTS = 65536
+"""Of all requests together: the spec is kept in annotations, a ConfigMap and etcd, all of which are small."""
+Seconds = Annotated[int, Field(ge=1, le=86400)]
+SecondsOrNone = Annotated[int, Field(ge=0, le=86400)]
+Replicas = Annotated[int, Field(ge=0, le=10_000)]
+
+
+class ServiceReference(Model):
+    """A port of a Service."""
+
+    name: ObjectName
+    """Name of the Service."""
+    port: Port
+    """Port of the Service: its name, such as http, or its number."""
+    namespace: Namespace | None = None
+    """Namespace of the Service. Default: the LoadTest's own; another one only where the administrator allows it."""
+
+
+class WorkloadReference(Model):
+    """What runs the target's pods."""
+
+    api_version: Annotated[str, Field(min_length=1, max_length=128)] = "apps/v1"
+    """API group and version. Default apps/v1."""
+    kind: Annotated[str, Field(min_length=1, max_length=64)] = "Deployment"
+    """Kind of the workload. Default Deployment."""
+    name: ObjectName
+    """Name of the workload, in the target's namespace."""
+
+
+class Readiness(Model):
+    """When the target counts as ready for load."""
+
+    min_ready_replicas: Annotated[int, Field(ge=0, le=10_000)] = 1
+    """Ready endpoints that the Service needs before the load starts. Default 1."""
+    timeout_seconds: Seconds = 600
+    """Seconds to wait for them; after that the run ends with verdict Inconclusive. Default 600."""
+
+
+class Target(Model):
+    """The service under test: exactly one of serviceRef and url."""
+
+    service_ref: ServiceReference | None = None
+    """A Service in the cluster."""
+    url: Annotated[str, Field(pattern=r"^https?://[^/?#\s@]+(/[^?#\s]*)?$", max_length=512)] | None = None
+    """Such as http://chat.example:8000, a base path may follow; only where the administrator allows URLs."""
+    workload_ref: WorkloadReference | None = None
+    """What runs the target's pods. Default: found through the Service's pods."""
+    readiness: Readiness = Readiness()
+    """When the target counts as ready. Default: one ready endpoint within 600 s."""
+
+    @model_validator(mode="after")
+    def _one_target(self) -> Self:
+        return exactly_one(self, "service_ref", "url")
+
+
+class AutoscalerReference(Model):
+    """The autoscaler to observe; it is never changed."""
+
+    kind: Literal["HorizontalPodAutoscaler"] = "HorizontalPodAutoscaler"
+    """Kind of the autoscaler. Default HorizontalPodAutoscaler."""
+    name: ObjectName
+    """Name of the autoscaler, in the target's namespace."""
+
+
+class ScaleUp(Model):
+    """The target grows in time."""
+
+    to_at_least: Replicas
+    """Ready replicas that must be reached."""
+    within_seconds: Seconds
+    """Seconds from the beginning of fromStage in which they must be reached."""
+    from_stage: Name
+    """Name of a stage in load.stages."""
+
+
+class ScaleDown(Model):
+    """The target shrinks in time."""
+
+    to_at_most: Replicas
+    """Replicas that the target must come down to."""
+    within_seconds: Seconds
+    """Seconds from the beginning of fromStage in which it must come down."""
+    from_stage: Name
+    """Name of a stage in load.stages."""
+
+
+class ReactionTime(Model):
+    """From a step of the load to the first new replica that serves."""
+
+    max_seconds: Seconds
+    """Largest reaction time of any scale-up, in seconds."""
+
+
+class Flapping(Model):
+    """The number of replicas does not swing up and down."""
+
+    max_direction_changes: Annotated[int, Field(ge=0, le=1000)]
+    """How often the wanted number of replicas may turn from growing to shrinking or back."""
+
+
+class Expectation(Model):
+    """What the autoscaler should do: exactly one of scaleUp, scaleDown, reactionTime and flapping."""
+
+    name: Name
+    """Name in the results."""
+    scale_up: ScaleUp | None = None
+    """The target grows in time."""
+    scale_down: ScaleDown | None = None
+    """The target shrinks in time."""
+    reaction_time: ReactionTime | None = None
+    """A new replica serves soon enough after a step of the load."""
+    flapping: Flapping | None = None
+    """The number of replicas does not swing."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        return exactly_one(self, "scale_up", "scale_down", "reaction_time", "flapping")
+
+    @property
+    def from_stage(self) -> str | None:
+        """The stage that the expectation counts from, if it names one."""
+        scale = self.scale_up or self.scale_down
+        return scale.from_stage if scale else None
+
+
+class Scaling(Model):
+    """The autoscaler to observe and what it should do."""
+
+    autoscaler_ref: AutoscalerReference | None = None
+    """The autoscaler. Default: the one that scales the target's workload."""
+    settle_seconds: SecondsOrNone = 0
+    """Seconds to go on watching after the last request. Default 0."""
+    expectations: Annotated[tuple[Expectation, ...], Field(max_length=16)] = ()
+    """What the autoscaler should do; one that is not met fails the run."""
+
+
+class NetworkDelay(Model):
+    """Delays what the target sends."""
+
+    latency_milliseconds: Annotated[int, Field(ge=1, le=600_000)]
+    """Added delay in milliseconds."""
+    jitter_milliseconds: Annotated[int, Field(ge=0, le=600_000)] = 0
+    """The delay varies by up to this much to either side, in milliseconds. Default 0."""
+
+    @model_validator(mode="after")
+    def _never_negative(self) -> Self:
+        if self.jitter_milliseconds > self.latency_milliseconds:
+            raise ValueError(
+                f"jitterMilliseconds {self.jitter_milliseconds} is more than latencyMilliseconds "
+                f"{self.latency_milliseconds}: a delay cannot be negative"
+            )
+        return self
+
+
+class Fault(Model):
+    """A fault for a window of the run. Exactly one member says which: today only networkDelay."""
+
+    name: Name
+    """Name in the results."""
+    start_in_stage: Name
+    """Name of the stage in load.stages in which the fault starts."""
+    start_after_seconds: SecondsOrNone = 0
+    """Seconds after the beginning of that stage. Default 0."""
+    duration_seconds: Seconds
+    """Length of the fault in seconds; it must end before the last stage does."""
+    required: bool = True
+    """A fault that could not be injected makes the verdict Inconclusive. Default true."""
+    network_delay: NetworkDelay | None = None
+    """Delays what the target sends."""
+    tolerate: Annotated[tuple[Criterion, ...], Field(max_length=8)] = ()
+    """Bounds over the fault's window; the thresholds are judged over the rest of the run."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        return exactly_one(self, "network_delay")
+
+
+class ConfigMapArtifact(Model):
+    """The report, compressed, in a ConfigMap beside the LoadTest."""
+
+
+class Artifact(Model):
+    """Where the whole report is stored."""
+
+    config_map: ConfigMapArtifact = ConfigMapArtifact()
+    """In a ConfigMap beside the LoadTest, compressed."""
+
+
+class Results(Model):
+    """What stays after a run."""
+
+    artifact: Artifact = Artifact()
+    """Where the whole report is stored. Default: in a ConfigMap."""
+    keep_runs: Annotated[int, Field(ge=0, le=10)] = 10
+    """How many earlier runs stay in status.history, with their reports. Default 10, which is the most."""
+
+
+class LoadTestSpec(Plan):
+    """What to run, against what, and what should happen."""
+
+    run_token: Annotated[str, Field(min_length=1, max_length=128)] = "1"  # noqa: S105 - no password
+    """Change it to run again; applying the same again does nothing. Default "1"."""
+    suspend: bool = False
+    """Hold the start of the run. May be changed at any time. Default false."""
+    abort: bool = False
+    """Stop now; the verdict is Aborted. May be changed at any time. Default false."""
+    active_deadline_seconds: Annotated[int, Field(ge=1, le=604_800)] = 3600
+    """Seconds from the start of the run after which it is ended, whatever happens. Default 3600."""
+    ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=31_536_000)] = 86400
+    """Seconds after which a finished run's Job, Secret and plan go; the results stay. Default 86400."""
+    target: Target
+    """The service under test."""
+    scaling: Scaling | None = None
+    """The autoscaler to observe and what it should do. Default: observe the one on the target's workload, if any."""
+    faults: Annotated[tuple[Fault, ...], Field(max_length=8)] = ()
+    """Faults, each for a window of the run."""
+    results: Results = Results()
+    """What stays after a run."""
+    worker_template: WorkerTemplate = WorkerTemplate()
+    """Where and how the worker pods run."""
+
+    @property
+    def plan(self) -> Plan:
+        """The part that a worker runs."""
+        return Plan(requests=self.requests, load=self.load, thresholds=self.thresholds)
+
+    def stage_start(self, name: str) -> int:
+        """Seconds from the load's start to the beginning of a stage."""
+        names = [stage.name for stage in self.load.stages]
+        return sum(stage.duration_seconds for stage in self.load.stages[: names.index(name)])
+
+    def fault_window(self, fault: Fault) -> range:
+        """Seconds since the load's start in which a fault is to be active."""
+        start = self.stage_start(fault.start_in_stage) + fault.start_after_seconds
+        return range(start, start + fault.duration_seconds)
+
+    @model_validator(mode="after")
+    def _texts_fit(self) -> Self:
+        size = sum(len(text) for request in self.requests for text in _texts(request))
+        if size > LARGEST_TEXTS:
+            raise ValueError(
+                f"requests: bodies, headers and prompts have {size} characters together; at most {LARGEST_TEXTS}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _expectations_refer_to_stages(self) -> Self:
+        expectations = self.scaling.expectations if self.scaling else ()
+        unique_names(expectations, "scaling.expectations")
+        for expectation in expectations:
+            if expectation.from_stage is not None:
+                self._stage(expectation.from_stage, f"scaling.expectations[{expectation.name}].fromStage")
+        return self
+
+    @model_validator(mode="after")
+    def _faults_fit(self) -> Self:
+        unique_names(self.faults, "faults")
+        for fault in self.faults:
+            self._check_fault(fault)
+        windows = sorted((self.fault_window(fault).start, fault.name, fault) for fault in self.faults)
+        for (_, _, first), (start, _, second) in pairwise(windows):
+            if start < self.fault_window(first).stop:
+                raise ValueError(f"faults: {first.name} and {second.name} overlap; only one can be active at a time")
+        return self
+
+    @model_validator(mode="after")
+    def _ends_before_the_deadline(self) -> Self:
+        needed = self.load.duration_seconds + (self.scaling.settle_seconds if self.scaling else 0)
+        if self.active_deadline_seconds < needed:
+            raise ValueError(
+                f"activeDeadlineSeconds {self.active_deadline_seconds} is shorter than the stages and "
+                f"scaling.settleSeconds together ({needed} s)"
+            )
+        return self
+
+    def _stage(self, name: str, where: str) -> Stage:
+        stages = {stage.name: stage for stage in self.load.stages}
+        if name not in stages:
+            raise ValueError(f"{where} {name!r} is no stage: one of {', '.join(stages)}")
+        return stages[name]
+
+    def _check_fault(self, fault: Fault) -> None:
+        where = f"faults[{fault.name}]"
+        stage = self._stage(fault.start_in_stage, f"{where}.startInStage")
+        if fault.start_after_seconds >= stage.duration_seconds:
+            raise ValueError(
+                f"{where}.startAfterSeconds {fault.start_after_seconds} is past the end of stage {stage.name} "
+                f"(durationSeconds {stage.duration_seconds})"
+            )
+        late = self.fault_window(fault).stop - self.load.duration_seconds
+        if late > 0:
+            raise ValueError(
+                f"{where}.durationSeconds {fault.duration_seconds} does not fit: the fault would end {late} s after "
+                f"the last stage; at most {fault.duration_seconds - late}"
+            )
+
+
+def _texts(request: Request) -> tuple[str, ...]:
+    """Whatever a user wrote into a request that may be long."""
+    chat, http = request.open_ai_chat, request.http
+    prompt = (chat.prompt.text or "",) if chat else ()
+    return (*prompt, *((http.body or "", *http.headers.values()) if http else ()))
+
+
+class LoadTest(Model):
+    """One desired execution of a load test, with a verdict."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    api_version: Literal["loadtest.dev/v1alpha1"] = API_VERSION
+    kind: Literal["LoadTest"] = "LoadTest"
+    metadata: ObjectMeta = ObjectMeta()
+    spec: LoadTestSpec
+    """What to run, against what, and what should happen."""
+    status: LoadTestStatus = LoadTestStatus()
+    """What happened."""

@@ -1,0 +1,160 @@
+"""The parts of a status about the world around the load: what the autoscaler did, what became of the faults."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from loadgen.model.plan import Metric, Operator, Statistic
+from loadgen.model.report import Result
+from loadtest_operator.api.meta import DecimalText, Line, Message, NameText, StatusModel, Time
+
+
+class CriterionStatus(StatusModel):
+    """One bound over a fault's window, judged."""
+
+    metric: Metric
+    """What was measured."""
+    statistic: Statistic | None = None
+    """Which statistic of a latency."""
+    operator: Operator
+    """How the observed value had to compare."""
+    result: Result
+    """Passed, Failed or Unknown."""
+    observed: Line = ""
+    """What was measured, with its unit."""
+    wanted: Line = ""
+    """What was wanted, with its unit."""
+    message: Message = ""
+    """The same as a sentence."""
+
+
+class ReplicaCounts(StatusModel):
+    """Replicas of the target."""
+
+    initial: int | None = None
+    """When the load started."""
+    current: int | None = None
+    """Now, while the run is observed."""
+    peak: int | None = None
+    """The most."""
+    final: int | None = None
+    """When the observation ended."""
+
+
+class ReplicaChange(StatusModel):
+    """A change in the number of replicas."""
+
+    time: Time
+    """When it was seen."""
+    desired: int | None = None
+    """Replicas that the autoscaler wanted."""
+    current: int | None = None
+    """Pods of the workload."""
+    ready: int | None = None
+    """Pods that were ready."""
+
+
+class ScaleUpSeconds(StatusModel):
+    """Parts of a scale-up, each in seconds since the load step."""
+
+    decided: DecimalText | None = None
+    """Until the autoscaler wanted more replicas."""
+    pod_scheduled: DecimalText | None = None
+    """Until the first new pod had a node."""
+    pod_ready: DecimalText | None = None
+    """Until the first new pod was ready."""
+    serving: DecimalText | None = None
+    """Until the first new pod was in the Service's endpoints: the reaction time."""
+
+
+class ScaleUpStatus(StatusModel):
+    """One scale-up, decomposed."""
+
+    from_replicas: int
+    """Replicas before."""
+    to_replicas: int
+    """Replicas after."""
+    load_step_time: Time | None = None
+    """When the load rose."""
+    decided_time: Time | None = None
+    """When the autoscaler wanted more replicas."""
+    pod_created_time: Time | None = None
+    """When the first new pod was created."""
+    pod_scheduled_time: Time | None = None
+    """When the first new pod had a node."""
+    pod_ready_time: Time | None = None
+    """When the first new pod was ready."""
+    serving_time: Time | None = None
+    """When the first new pod was in the Service's endpoints."""
+    seconds: ScaleUpSeconds = ScaleUpSeconds()
+    """The same in seconds since the load step."""
+
+
+class ExpectationStatus(StatusModel):
+    """One expectation about the autoscaler, judged."""
+
+    name: NameText
+    """Name of the expectation."""
+    result: Result
+    """Passed, Failed or Unknown."""
+    observed: Line = ""
+    """What was seen."""
+    wanted: Line = ""
+    """What was wanted."""
+    message: Message = ""
+    """The same as a sentence."""
+
+
+class ScalingStatus(StatusModel):
+    """What the autoscaler did."""
+
+    autoscaler: NameText | None = None
+    """Name of the observed autoscaler."""
+    workload: NameText | None = None
+    """Kind and name of the observed workload, such as Deployment/chat."""
+    observed_since: Time | None = None
+    """Since when the replicas have been watched."""
+    replicas: ReplicaCounts = ReplicaCounts()
+    """Replicas at the start, now, at most and at the end."""
+    direction_changes: int | None = None
+    """How often the wanted number of replicas turned from growing to shrinking or back."""
+    changes: Annotated[tuple[ReplicaChange, ...], Field(max_length=64)] = ()
+    """Changes in the number of replicas, the first 64."""
+    scale_ups: Annotated[tuple[ScaleUpStatus, ...], Field(max_length=16)] = ()
+    """Scale-ups, the first 16."""
+    expectations: Annotated[tuple[ExpectationStatus, ...], Field(max_length=16)] = ()
+    """The expectations, judged."""
+    message: Message | None = None
+    """Why something could not be observed, such as an autoscaler without metrics."""
+
+
+class FaultResult(StrEnum):
+    """Where a fault is."""
+
+    PENDING = "Pending"
+    INJECTED = "Injected"
+    RECOVERED = "Recovered"
+    NOT_INJECTED = "NotInjected"
+    NOT_RECOVERED = "NotRecovered"
+
+
+class FaultStatus(StatusModel):
+    """One fault."""
+
+    name: NameText
+    """Name of the fault."""
+    result: FaultResult = FaultResult.PENDING
+    """Pending, Injected, Recovered, NotInjected or NotRecovered."""
+    via: NameText | None = None
+    """What injected it, such as DelayProxy."""
+    planned_time: Time | None = None
+    """When it was to be injected."""
+    injected_time: Time | None = None
+    """When it was injected."""
+    recovered_time: Time | None = None
+    """When it was gone."""
+    tolerate: Annotated[tuple[CriterionStatus, ...], Field(max_length=8)] = ()
+    """Its bounds, judged over its window."""
+    message: Message | None = None
+    """What went wrong."""

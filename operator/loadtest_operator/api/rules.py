@@ -1,0 +1,233 @@
+"""Rules between fields as CEL, for the API server. Each one stands beside its twin among the pydantic validators.
+
+The table maps a model to its rules, a subclass inherits them, and `schema.py` puts them where the model is embedded:
+the generator's models stay free of Kubernetes. A message names the field and what would be right; where that needs
+the values, `expression` computes it and `message` is what the reference page shows. CEL is priced by the worst
+case: every list and text it touches has a bound, and lists of lists are only walked where the product stays small.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from loadgen.model import plan
+from loadgen.model.base import Model
+from loadtest_operator.api import loadtest, worker
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One entry of x-kubernetes-validations."""
+
+    rule: str
+    message: str
+    expression: str | None = None
+    field: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As the API server wants it."""
+        entry = {"rule": self.rule, "message": self.message}
+        if self.expression:
+            entry["messageExpression"] = self.expression
+        if self.field:
+            entry["fieldPath"] = self.field
+        return entry
+
+
+def exactly_one(*fields: str) -> Rule:
+    """Exactly one of the optional members is set."""
+    given = f"[{', '.join(f'has(self.{field})' for field in fields)}].filter(given, given).size()"
+    names = " and ".join(fields)
+    return Rule(f"{given} == 1", f"set exactly one of {names}")
+
+
+def unchanged(field: str, *, optional: bool = False) -> Rule:
+    """The member stays as it is until runToken changes."""
+    same = f"self.{field} == oldSelf.{field}"
+    if optional:
+        same = f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || {same})"
+    return Rule(
+        f"self.runToken != oldSelf.runToken || ({same})",
+        f"{field} cannot change while runToken stays the same: set a new runToken, which starts a new run "
+        "(suspend, abort and ttlSecondsAfterFinished can change at any time)",
+        field=f".{field}",
+    )
+
+
+def quoted(names: list[str]) -> str:
+    """A CEL list of strings."""
+    return "[" + ", ".join(f"'{name}'" for name in names) + "]"
+
+
+def each(items: str, variable: str, wrong: str, said: str, message: str) -> Rule:
+    """No item is wrong; the message says `said` (a CEL text) about the first that is. `names` are the stages'."""
+    path = items.split(".")
+    given = " && ".join(f"has(self.{'.'.join(path[:depth])})" for depth in range(1, len(path) + 1))
+    return Rule(
+        f"!({given}) || [{STAGES}].all(names, !self.{items}.exists({variable}, {wrong}))",
+        message,
+        f"[{STAGES}].map(names, self.{items}.map({variable}, {wrong}, {said})[0])[0]",
+        field=f".{items}",
+    )
+
+
+STAGES = "self.load.stages.map(s, s.name)"
+NO_STAGE = "' is no stage: must be the name of a stage in load.stages'"
+LEFT = (
+    "self.load.stages.filter(s, names.indexOf(s.name) >= names.indexOf(f.startInStage))"
+    ".map(s, s.durationSeconds).sum() - f.startAfterSeconds"
+)
+"""Seconds from the start of fault f to the end of the load."""
+NEEDED = "self.load.stages.map(s, s.durationSeconds).sum() + (has(self.scaling) ? self.scaling.settleSeconds : 0)"
+DISTRIBUTIONS = quoted([metric.value for metric in plan.DISTRIBUTIONS])
+STATISTICS = ", ".join(plan.Statistic)
+
+CRITERION = Rule(
+    f"(self.metric in {DISTRIBUTIONS}) == has(self.statistic)",
+    f"statistic is required for latencies (one of {STATISTICS}) and not allowed for the other metrics",
+    f"has(self.statistic) ? 'statistic does not apply to ' + self.metric + ': leave it out' "
+    f": 'statistic is required for ' + self.metric + ': one of {STATISTICS}'",
+)
+
+THRESHOLD_REQUEST = each(
+    "thresholds",
+    "t",
+    "has(t.request) && !self.requests.exists(r, r.name == t.request)",
+    "'thresholds[' + t.name + '].request ' + t.request + ' is no request: must be the name of a request in requests'",
+    "thresholds[].request must be the name of a request in requests",
+)
+THRESHOLD_STAGES = each(
+    "thresholds",
+    "t",
+    "has(t.stages) && !t.stages.all(name, name in names)",
+    f"'thresholds[' + t.name + '].stages: ' + t.stages.map(name, !(name in names), name + {NO_STAGE})[0]",
+    "thresholds[].stages must be names of stages in load.stages",
+)
+FAULT_STAGE = each(
+    "faults",
+    "f",
+    "!(f.startInStage in names)",
+    f"'faults[' + f.name + '].startInStage ' + f.startInStage + {NO_STAGE}",
+    "faults[].startInStage must be the name of a stage in load.stages",
+)
+FAULT_START = each(
+    "faults",
+    "f",
+    "self.load.stages.exists(s, s.name == f.startInStage && f.startAfterSeconds >= s.durationSeconds)",
+    "'faults[' + f.name + '].startAfterSeconds is past the end of its stage: must be less than durationSeconds of "
+    "stage ' + f.startInStage",
+    "faults[].startAfterSeconds must be less than durationSeconds of its stage",
+)
+FAULT_FITS = each(
+    "faults",
+    "f",
+    f"f.durationSeconds > {LEFT}",
+    "'faults[' + f.name + '].durationSeconds does not fit: the fault must end before the last stage does'",
+    "a fault must end before the last stage does",
+)
+FAULT_OVERLAP = Rule(
+    f"!has(self.faults) || [{STAGES}].all(names, [self.faults.map(f, [{LEFT}, f.durationSeconds])].all(windows, "
+    "windows.all(f, windows.filter(g, g[0] <= f[0] && g[0] > f[0] - f[1]).size() == 1)))",
+    "two faults overlap: each must end before the next one starts",
+    field=".faults",
+)
+FROM_STAGE = "(has(e.scaleUp) ? e.scaleUp.fromStage : has(e.scaleDown) ? e.scaleDown.fromStage : '')"
+EXPECTATION_STAGES = each(
+    "scaling.expectations",
+    "e",
+    f"(has(e.scaleUp) || has(e.scaleDown)) && !({FROM_STAGE} in names)",
+    f"'scaling.expectations[' + e.name + '].fromStage ' + {FROM_STAGE} + {NO_STAGE}",
+    "scaling.expectations[].fromStage must be the name of a stage in load.stages",
+)
+
+TEXTS = (
+    "self.requests.map(r, "
+    "(has(r.openAIChat) && has(r.openAIChat.prompt.text) ? r.openAIChat.prompt.text.size() : 0) "
+    "+ (has(r.http) && has(r.http.body) ? r.http.body.size() : 0) "
+    "+ (has(r.http) && has(r.http.headers) ? r.http.headers.map(key, r.http.headers[key].size()).sum() : 0)).sum()"
+)
+
+RULES: dict[type[Model], tuple[Rule, ...]] = {
+    plan.Prompt: (exactly_one("text", "synthetic"),),
+    plan.Request: (
+        exactly_one("openAIChat", "http"),
+        Rule("!(has(self.weight) && has(self.ratePerSecond))", "set weight or ratePerSecond, not both"),
+    ),
+    plan.Stage: (
+        exactly_one("arrivalRate", "concurrency"),
+        Rule(
+            "self.rampSeconds <= self.durationSeconds",
+            "rampSeconds must not be longer than durationSeconds",
+            field=".rampSeconds",
+        ),
+    ),
+    plan.Criterion: (CRITERION,),
+    loadtest.Target: (exactly_one("serviceRef", "url"),),
+    loadtest.Expectation: (exactly_one("scaleUp", "scaleDown", "reactionTime", "flapping"),),
+    loadtest.Fault: (Rule("has(self.networkDelay)", "set exactly one of networkDelay"),),
+    loadtest.NetworkDelay: (
+        Rule(
+            "self.jitterMilliseconds <= self.latencyMilliseconds",
+            "jitterMilliseconds must not be more than latencyMilliseconds: a delay cannot be negative",
+            field=".jitterMilliseconds",
+        ),
+    ),
+    worker.WorkerTemplate: (
+        Rule(
+            "!has(self.labels) || !self.labels.exists(key, key.startsWith('loadtest.dev/') "
+            "|| key.contains('kubernetes.io/'))",
+            "labels under loadtest.dev/ and kubernetes.io/ are reserved for the operator: use another prefix",
+            field=".labels",
+        ),
+    ),
+    loadtest.LoadTestSpec: (
+        Rule(
+            "self.requests.exists(r, !has(r.ratePerSecond))",
+            "requests: at least one needs a weight; all of them have ratePerSecond",
+            field=".requests",
+        ),
+        Rule(
+            f"{TEXTS} <= {loadtest.LARGEST_TEXTS}",
+            f"requests: bodies, headers and prompts may have {loadtest.LARGEST_TEXTS} characters together",
+            field=".requests",
+        ),
+        THRESHOLD_REQUEST,
+        THRESHOLD_STAGES,
+        EXPECTATION_STAGES,
+        FAULT_STAGE,
+        FAULT_START,
+        FAULT_FITS,
+        FAULT_OVERLAP,
+        Rule(
+            f"self.activeDeadlineSeconds >= {NEEDED}",
+            "activeDeadlineSeconds must not be shorter than the stages and scaling.settleSeconds together",
+            field=".activeDeadlineSeconds",
+        ),
+    ),
+}
+
+IMMUTABLE = (
+    unchanged("target"),
+    unchanged("requests"),
+    unchanged("load"),
+    unchanged("thresholds", optional=True),
+    unchanged("scaling", optional=True),
+    unchanged("faults", optional=True),
+    unchanged("results"),
+    unchanged("workerTemplate", optional=True),
+    unchanged("activeDeadlineSeconds"),
+)
+"""On the spec of a LoadTest only: the template of a schedule may change at any time."""
+
+ONE_RUN_AT_A_TIME = Rule(
+    "self.spec.runToken == oldSelf.spec.runToken || !has(self.status) || !has(self.status.phase) "
+    "|| self.status.phase in ['Pending', 'Finished']",
+    "runToken cannot change while a run is active: wait until it is finished, or set abort: true first",
+    "'runToken cannot change while a run is active (phase ' + self.status.phase + '): wait until it is '"
+    "+ 'finished, or set abort: true first'",
+    field=".spec.runToken",
+)
+
+
+def rules_of(model: type[Any]) -> list[dict[str, Any]]:
+    """The rules of a model and of what it inherits from."""
+    return [rule.to_json() for base in model.__mro__ for rule in RULES.get(base, ())]

@@ -1,0 +1,186 @@
+"""The chart renders, fits the restricted Pod Security Standard, and grants exactly what the code asks for."""
+
+import functools
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from contract.objects import ROOT, Object
+from loadtest_operator.core import kinds, settings
+
+CHART = ROOT / "charts" / "loadtest-operator"
+SOURCE = ROOT / "operator" / "loadtest_operator"
+Render = Callable[..., list[Object]]
+Grants = set[tuple[str, str]]
+
+VERBS = {
+    "get": {"get"},
+    "list": {"list"},
+    "create": {"create"},
+    "replace": {"update"},
+    "merge_patch": {"patch"},
+    "put": {"create", "patch"},
+    "delete": {"delete"},
+    "Create": {"create", "get"},
+    "Delete": {"delete"},
+}
+"""What each method of adapters.kube and each action asks of the API server; Create adopts what is there."""
+CALL = re.compile(r"\b(?:kube\.)?(get|list|create|replace|merge_patch|put|delete|Create|Delete)\(\s*([A-Z][A-Z_]+),")
+KOPF: Grants = {
+    *(("loadtests", verb) for verb in ("get", "list", "watch", "patch")),
+    *((resource, verb) for resource in ("customresourcedefinitions", "namespaces") for verb in ("list", "watch")),
+    ("events", "create"),
+}
+INDIRECT: Grants = {
+    *((kind.plural, "get") for kind in kinds.WORKLOADS.values()),
+    ("loadtests/status", "patch"),
+    ("secrets", "create"),
+}
+"""Through a variable: the workload's kind, the status subresource, the drawn token."""
+
+
+@pytest.fixture(scope="session")
+def helm() -> str:
+    """The local cluster's Helm, or the machine's."""
+    local = ROOT / ".localcluster" / "bin" / "helm"
+    found = str(local) if local.exists() else shutil.which("helm")
+    if not found:
+        pytest.skip("no helm here: make cluster-up builds one")
+    return found
+
+
+@pytest.fixture(scope="session")
+def render(helm: str) -> Render:
+    """What helm template makes of the chart with some values."""
+
+    @functools.cache
+    @functools.cache
+    def rendered(*values: str) -> list[Object]:
+        flags = [flag for value in values for flag in ("--set", value)]
+        command = [helm, "template", "loadtest-operator", str(CHART), "-n", "loadtest-system", *flags]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        return [body for body in yaml.load_all(done.stdout, Loader=yaml.CSafeLoader) if body]
+
+    return rendered
+
+
+def of_kind(objects: list[Object], *names: str) -> list[Object]:
+    """The rendered objects of some kinds."""
+    return [body for body in objects if body["kind"] in names]
+
+
+def grants(roles: list[Object]) -> Grants:
+    """Every (resource, verb) that the roles grant."""
+    rules: Iterator[Any] = (rule for role in roles for rule in role["rules"])
+    return {(resource, verb) for rule in rules for resource in rule["resources"] for verb in rule["verbs"]}
+
+
+def asked() -> Grants:
+    """Every (resource, verb) that the source asks for by name of a kind."""
+    found: Grants = set()
+    for path in SOURCE.rglob("*.py"):
+        for method, kind in CALL.findall(path.read_text()):
+            if isinstance(resource := getattr(kinds, kind, None), kinds.Kind):
+                found |= {(resource.plural, verb) for verb in VERBS[method]}
+    return found
+
+
+@pytest.mark.skipif(not (SOURCE / "main.py").exists(), reason="the operator is not complete")
+@pytest.mark.parametrize(
+    "values", [(), ("watchNamespaces={a,b}",), ("watchNamespaces={a}", "allowedTargetNamespaces={*}")]
+)
+def test_roles_grant_what_is_asked_for_and_nothing_else(render: Render, values: tuple[str, ...]) -> None:
+    wanted = asked() | KOPF | INDIRECT
+    if values:
+        wanted -= {
+            (resource, verb) for resource, verb in wanted if resource in ("customresourcedefinitions", "namespaces")
+        }
+    assert grants(of_kind(render(*values), "Role", "ClusterRole")) == wanted
+
+
+def test_pod_proxy_is_granted_only_where_it_is_the_way_to_workers(render: Render) -> None:
+    assert not {verb for resource, verb in grants(of_kind(render(), "ClusterRole")) if resource == "pods/proxy"}
+    proxied = grants(of_kind(render("workerAccess=ApiServerProxy"), "ClusterRole"))
+    assert {verb for resource, verb in proxied if resource == "pods/proxy"} == {"get", "create", "update", "delete"}
+
+
+def test_nothing_may_read_all_secrets(render: Render) -> None:
+    assert not {("secrets", "list"), ("secrets", "watch")} & grants(of_kind(render(), "Role", "ClusterRole"))
+
+
+def test_namespaced_install_has_no_cluster_roles(render: Render) -> None:
+    objects = render("watchNamespaces={a,b}", "allowedTargetNamespaces={b,c}")
+    assert of_kind(objects, "ClusterRole", "ClusterRoleBinding") == []
+    places = {(role["metadata"]["name"], role["metadata"]["namespace"]) for role in of_kind(objects, "Role")}
+    assert places == {
+        ("loadtest-operator", "a"),
+        ("loadtest-operator", "b"),
+        ("loadtest-operator-targets", "c"),
+    }
+
+
+def test_target_roles_only_read(render: Render) -> None:
+    objects = render("watchNamespaces={a}", "allowedTargetNamespaces={c}")
+    targets = [role for role in of_kind(objects, "Role") if role["metadata"]["namespace"] == "c"]
+    assert {verb for _, verb in grants(targets)} <= {"get", "list"}
+
+
+def test_operator_knows_every_variable(render: Render) -> None:
+    (deployment,) = of_kind(render("watchNamespaces={a,b}", "allowUrls=true"), "Deployment")
+    variables = deployment["spec"]["template"]["spec"]["containers"][0]["env"]
+    read = settings.read({each["name"]: each.get("value", "from-the-pod") for each in variables})
+    assert read.watch_namespaces == ("a", "b")
+    assert read.allow_urls
+    assert read.worker_image == "localhost/loadtest-worker:dev"
+
+
+def test_operator_fits_the_restricted_standard(render: Render) -> None:
+    (deployment,) = of_kind(render(), "Deployment")
+    pod = deployment["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert pod["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert pod["enableServiceLinks"] is False
+
+
+def test_runs_let_the_operators_pods_in(render: Render) -> None:
+    """The NetworkPolicy of a run (core.manifests) selects by this label."""
+    (deployment,) = of_kind(render(), "Deployment")
+    assert deployment["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/name"] == "loadtest-operator"
+
+
+def test_crds_stay_when_the_release_goes(render: Render) -> None:
+    crds = of_kind(render(), "CustomResourceDefinition")
+    assert {crd["metadata"]["name"] for crd in crds} == {"loadtests.loadtest.dev", "loadtestschedules.loadtest.dev"}
+    assert all(crd["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep" for crd in crds)
+    generated = {path.name: yaml.safe_load(path.read_text())["spec"] for path in (ROOT / "crds").glob("*.yaml")}
+    assert {crd["spec"]["names"]["plural"] + ".yaml": crd["spec"] for crd in crds} == generated
+    assert of_kind(render("crds.install=false"), "CustomResourceDefinition") == []
+
+
+@pytest.mark.parametrize(
+    "value", ["workerAccess=Magic", "allowUrls=maybe", "replica=2", "watchNamespaces={Not_A_Name}"]
+)
+def test_wrong_values_are_refused(helm: str, value: str) -> None:
+    command = [helm, "template", "x", str(CHART), "--set", value]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode != 0
+    assert value.split("=", maxsplit=1)[0] in done.stderr
+
+
+def test_every_value_is_in_the_schema_and_back() -> None:
+    import json
+
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    assert set(schema["properties"]) - {"global"} == set(values)
