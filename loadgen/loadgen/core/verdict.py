@@ -1,0 +1,125 @@
+"""One word for a run, and a sentence for the person on call. The first rule that holds decides.
+
+Error (the platform failed) › Aborted › Inconclusive (not measured, or not well) › Failed › Passed. Validity stands
+before thresholds, and Passed is what is left when nothing speaks against it: a run without requests, without
+successes or with a threshold that could not be judged never gets there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from loadgen.model.plan import Severity
+from loadgen.model.report import Result, ValidityLevel, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from loadgen.model.report import ThresholdResult, Validity, Window
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Everything that a verdict rests on."""
+
+    validity: Validity
+    thresholds: Sequence[ThresholdResult]
+    total: Window
+    aborted: str | None
+    errors: Sequence[str]
+    inconclusive: Sequence[str]
+
+
+Rule = Callable[[Findings], tuple[Verdict, str] | None]
+
+
+def judge(
+    *,
+    validity: Validity,
+    thresholds: Sequence[ThresholdResult],
+    total: Window,
+    aborted: str | None = None,
+    errors: Sequence[str] = (),
+    inconclusive: Sequence[str] = (),
+) -> tuple[Verdict, str]:
+    """The verdict and why."""
+    findings = Findings(validity, thresholds, total, aborted, errors, inconclusive)
+    decided = (decision for rule in RULES if (decision := rule(findings)))
+    return next(decided, (Verdict.PASSED, _praise(findings)))
+
+
+def platform_failed(found: Findings) -> tuple[Verdict, str] | None:
+    return (Verdict.ERROR, _joined(found.errors)) if found.errors else None
+
+
+def stopped(found: Findings) -> tuple[Verdict, str] | None:
+    return None if found.aborted is None else (Verdict.ABORTED, found.aborted)
+
+
+def incomplete(found: Findings) -> tuple[Verdict, str] | None:
+    return (Verdict.INCONCLUSIVE, _joined(found.inconclusive)) if found.inconclusive else None
+
+
+def nothing_measured(found: Findings) -> tuple[Verdict, str] | None:
+    if found.total.counts.planned:
+        return None
+    return Verdict.INCONCLUSIVE, "no request was started in any stage that counts, so nothing was measured"
+
+
+def not_valid(found: Findings) -> tuple[Verdict, str] | None:
+    if found.validity.level is not ValidityLevel.GENERATOR_LIMITED:
+        return None
+    return Verdict.INCONCLUSIVE, f"the generator was the limit: {_joined(found.validity.reasons)}"
+
+
+def no_success(found: Findings) -> tuple[Verdict, str] | None:
+    """Stands before `undecided`: that nothing succeeded is itself well measured, and why latencies are missing."""
+    counts = found.total.counts
+    if counts.succeeded:
+        return None
+    mostly = f", mostly {found.total.errors[0].failure}" if found.total.errors else ""
+    return Verdict.FAILED, f"none of {counts.planned} requests succeeded{mostly}"
+
+
+def undecided(found: Findings) -> tuple[Verdict, str] | None:
+    unknown = _messages(found, Result.UNKNOWN)
+    return (Verdict.INCONCLUSIVE, _joined([*unknown, *_messages(found, Result.FAILED)])) if unknown else None
+
+
+def violated(found: Findings) -> tuple[Verdict, str] | None:
+    failed = _messages(found, Result.FAILED)
+    return (Verdict.FAILED, _joined(failed)) if failed else None
+
+
+RULES: tuple[Rule, ...] = (
+    platform_failed,
+    stopped,
+    incomplete,
+    nothing_measured,
+    not_valid,
+    no_success,
+    undecided,
+    violated,
+)
+
+
+def _messages(found: Findings, result: Result) -> list[str]:
+    return [
+        threshold.message
+        for threshold in found.thresholds
+        if threshold.result is result and threshold.severity is Severity.ERROR
+    ]
+
+
+def _joined(sentences: Sequence[str]) -> str:
+    return "; ".join(sentences)
+
+
+def _praise(found: Findings) -> str:
+    held = sum(threshold.result is Result.PASSED for threshold in found.thresholds)
+    warned = [threshold.name for threshold in found.thresholds if threshold.result is not Result.PASSED]
+    counts = found.total.counts
+    warnings = f"; warnings: {', '.join(warned)}" if warned else ""
+    return f"all {held} thresholds hold over {counts.planned} requests{warnings}"

@@ -1,0 +1,107 @@
+"""What a request carries: bodies made fast, and never the same prompt twice.
+
+A synthetic prompt of n words (about n tokens) begins with four random words out of 256, 2³² beginnings: a server's
+prefix cache, which matches from the start, finds nothing to reuse and cannot flatter the target. The rest is a
+random window of a text of 65 536 random words, cut out by two look-ups, so a prompt of thousands of tokens costs as
+little as a short one. A segment draws its prompts from a stream of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from loadgen.core.words import WORDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from loadgen.core.segment import Segment
+    from loadgen.model.plan import Http, OpenAIChat, Plan, Prompt, Request, SyntheticTokens
+
+BODIES = 3
+"""First part of the spawn key of the bodies' random streams."""
+SALT = 4
+TEXT_WORDS = 65536
+HOLE = "\0"
+"""Where the prompt goes in a body; JSON writes it as \\u0000, which no plan's text contains by accident."""
+
+
+def synthetic(generator: np.random.Generator, lengths: SyntheticTokens) -> Callable[[], bytes]:
+    """A source of prompts with normally distributed lengths, cut at one word and at the length of the text."""
+    text, starts = _text(generator)
+
+    def prompt() -> bytes:
+        drawn = generator.normal(lengths.mean, lengths.stddev) if lengths.stddev else lengths.mean
+        words = min(max(round(drawn), 1), TEXT_WORDS)
+        salt = int(generator.integers(1 << 8 * SALT)).to_bytes(SALT, "little")[:words]
+        rest = words - len(salt)
+        begin = int(generator.integers(TEXT_WORDS - rest + 1))
+        return b" ".join([_WORDS[byte] for byte in salt]) + text[starts[begin] : starts[begin + rest]]
+
+    return prompt
+
+
+_WORDS = tuple(word.encode() for word in WORDS)
+
+
+def _text(generator: np.random.Generator) -> tuple[bytes, list[int]]:
+    """Random words, each with a blank before it, and where each begins (and the last one ends)."""
+    words = [b" " + _WORDS[byte] for byte in generator.bytes(TEXT_WORDS)]
+    starts = np.concatenate([[0], np.cumsum([len(word) for word in words])])
+    return b"".join(words), starts.tolist()
+
+
+class BodyFactory:
+    """Bodies of the plan's requests, by the request's index."""
+
+    def __init__(self, plan: Plan, segment: Segment) -> None:
+        key = (BODIES, segment.index, segment.count)
+        generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence(plan.load.seed, spawn_key=key)))
+        self._sources = [_source(request, generator) for request in plan.requests]
+
+    def body(self, request_index: int) -> bytes:
+        return self._sources[request_index]()
+
+
+def _source(request: Request, generator: np.random.Generator) -> Callable[[], bytes]:
+    if request.open_ai_chat is not None:
+        chat = request.open_ai_chat
+        return _filled(chat_template(chat), chat.prompt, generator)
+    return _constant(_http_body(request.http))
+
+
+def _http_body(http: Http | None) -> bytes:
+    return (http.body or "").encode() if http else b""
+
+
+def _constant(body: bytes) -> Callable[[], bytes]:
+    return lambda: body
+
+
+def _filled(template: dict[str, Any], prompt: Prompt, generator: np.random.Generator) -> Callable[[], bytes]:
+    """The template as JSON with the prompt in its hole; words need no escaping, a text is escaped once."""
+    head, tail = json.dumps(template, separators=(",", ":")).encode().split(json.dumps(HOLE)[1:-1].encode())
+    if prompt.synthetic is None:
+        return _constant(head + json.dumps(prompt.text)[1:-1].encode() + tail)
+    source = synthetic(generator, prompt.synthetic.input_tokens)
+    return lambda: head + source() + tail
+
+
+def chat_template(chat: OpenAIChat) -> dict[str, Any]:
+    """A chat completion whose prompt is still a hole."""
+    return {"model": chat.model, "messages": [{"role": "user", "content": HOLE}], **sampling(chat)}
+
+
+def sampling(chat: OpenAIChat) -> dict[str, Any]:
+    """Options that the plan sets; usage is asked for in streams, for servers tell it only then."""
+    options: dict[str, Any] = {"stream": chat.stream}
+    if chat.stream:
+        options["stream_options"] = {"include_usage": True}
+    if chat.max_tokens is not None:
+        options["max_tokens"] = chat.max_tokens
+    if chat.temperature is not None:
+        options["temperature"] = float(chat.temperature)
+    return options

@@ -1,0 +1,36 @@
+"""The report as JSON, and back. `schemaVersion` is checked before anything else, so that a newer file is refused in
+words.
+"""
+
+from __future__ import annotations
+
+import json
+
+from pydantic import ValidationError
+
+from loadgen.model.errors import LoadgenError
+from loadgen.model.report import SCHEMA_VERSION, Report
+
+
+class ReportError(LoadgenError):
+    """The text is no report that this version can read."""
+
+
+def dump(report: Report) -> str:
+    """JSON, indented, absent values left out."""
+    return report.model_dump_json(exclude_none=True, indent=2) + "\n"
+
+
+def load(text: str | bytes, name: str = "report") -> Report:
+    """The report in this JSON; `name` is what to call it in an error."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ReportError(f"{name} is not JSON: {error}") from error
+    version = document.get("schemaVersion") if isinstance(document, dict) else None
+    if version != SCHEMA_VERSION:
+        raise ReportError(f"{name} has schemaVersion {version!r}; this version of loadgen reads {SCHEMA_VERSION!r}")
+    try:
+        return Report.model_validate(document)
+    except ValidationError as error:
+        raise ReportError(f"{name} is not a report of loadgen: {error}") from error

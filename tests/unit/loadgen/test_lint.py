@@ -1,0 +1,161 @@
+"""All problems at once, in the user's words."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loadgen.core.lint import OPERATOR_FIELDS, advice, parse, problems
+from loadgen.model.errors import InvalidPlanError
+from unit.loadgen.plans import a_plan, closed, opened
+
+STAGE: dict[str, Any] = {"name": "peak", "durationSeconds": 60, "arrivalRate": 5}
+REQUEST: dict[str, Any] = {"name": "get", "http": {}}
+THRESHOLD: dict[str, Any] = {"name": "t", "metric": "ErrorPercent", "operator": "LessThan", "value": 1}
+
+
+def a_document(**parts: Any) -> dict[str, Any]:
+    return {"requests": [REQUEST], "load": {"stages": [STAGE]}, **parts}
+
+
+def a_load_test(**spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "loadtest.dev/v1alpha1",
+        "kind": "LoadTest",
+        "metadata": {"name": "x"},
+        "spec": {**a_document(), **spec},
+    }
+
+
+def with_stage(**fields: Any) -> dict[str, Any]:
+    return a_document(load={"stages": [{**STAGE, **fields}]})
+
+
+def with_request(**fields: Any) -> dict[str, Any]:
+    return a_document(requests=[{**REQUEST, **fields}])
+
+
+def with_threshold(**fields: Any) -> dict[str, Any]:
+    return a_document(thresholds=[{**THRESHOLD, **fields}])
+
+
+def without(item: dict[str, Any], name: str) -> dict[str, Any]:
+    return {field: value for field, value in item.items() if field != name}
+
+
+def test_a_plan_and_a_load_test_hold_the_same_plan() -> None:
+    assert problems(a_document()) == problems(a_load_test()) == []
+    assert parse(a_document()) == parse(a_load_test())
+
+
+def test_the_operators_fields_are_passed_over() -> None:
+    assert problems(a_load_test(**dict.fromkeys(OPERATOR_FIELDS, "anything"))) == []
+
+
+@pytest.mark.parametrize(
+    ("document", "problem"),
+    [
+        (with_stage(duration=5), "load.stages[peak].duration is not a known field: did you mean durationSeconds?"),
+        (with_stage(arrivalRate=0.5),
+         "load.stages[peak].arrivalRate: 0.5 is not allowed here: "
+         'write an integer or a decimal in quotes, such as "0.5"'),
+        (with_stage(durationSeconds=0), "load.stages[peak].durationSeconds is 0: write at least 1"),
+        (with_stage(durationSeconds="long"), "load.stages[peak].durationSeconds is 'long': write a whole number"),
+        (with_stage(ramp="linear"), "load.stages[peak].ramp is 'linear': did you mean Linear?"),
+        (with_stage(rampSeconds=61), "load.stages[peak]: rampSeconds 61 is longer than durationSeconds 60"),
+        (with_stage(concurrency=5), "load.stages[peak]: set exactly one of arrivalRate and concurrency, not 2"),
+        (with_stage(name="Peak 1"),
+         "load.stages[Peak 1].name is 'Peak 1': write lower-case letters, digits and dashes, such as peak-2"),
+        (with_stage(warmup="perhaps"), "load.stages[peak].warmup is 'perhaps': write true or false"),
+        (a_document(load={"stages": [without(STAGE, "durationSeconds")]}),
+         "load.stages[peak].durationSeconds is required: length of the stage in seconds, its ramp included"),
+        (a_document(load={"stages": [{**without(STAGE, "durationSeconds"), "duration_seconds": 5}]}),
+         "load.stages[peak].duration_seconds is not a known field: did you mean durationSeconds?"),
+        (a_document(load={"stages": []}), "load.stages is []: write at least 1 entries"),
+        (a_document(load={"stages": [STAGE, STAGE]}), "load.stages: names must be unique; used more than once: peak"),
+        (with_request(http={"path": "x"}), "requests[get].http.path is 'x': write a path that begins with /"),
+        (with_request(ratePerSecond=1, weight=1), "requests[get]: set weight or ratePerSecond, not both"),
+        (with_request(ratePerSecond=1), "requests: at least one needs a weight; all of them have ratePerSecond"),
+        (with_threshold(stages=["peek"]), "thresholds[t].stages 'peek' is no stage: did you mean peak?"),
+        (with_threshold(request="post"), "thresholds[t].request 'post' is no request: one of get"),
+        (with_threshold(metric="ErrorRate"), "thresholds[t].metric is 'ErrorRate': did you mean ErrorPercent?"),
+        (with_threshold(statistic="P95"), "thresholds[t]: statistic does not apply to ErrorPercent: leave it out"),
+        (a_document(lod={}), "lod is not a known field: did you mean load?"),
+        (a_load_test(tresholds=[]), "spec.tresholds is not a known field: did you mean thresholds?"),
+        (a_load_test(load=None), "spec.load is empty: write a mapping"),
+        ({**a_load_test(), "kind": "Loadtest"}, "kind is 'Loadtest': write LoadTest"),
+        ({**a_load_test(), "spec": None}, "spec is empty: write a mapping with requests and load"),
+        ([1], "a plan is a mapping with requests and load, not [1]"),
+    ],
+)  # fmt: skip
+def test_one_problem_one_sentence(document: Any, problem: str) -> None:
+    assert problems(document) == [problem]
+
+
+def test_all_problems_are_told_at_once() -> None:
+    document = a_document(
+        load={"workers": 0, "stages": [{**STAGE, "ramp": "x"}, {**STAGE, "name": "two", "durationSeconds": -1}]},
+        thresholds=[{**THRESHOLD, "stages": ["three"]}, without(THRESHOLD, "value")],
+    )
+    assert problems(document) == [
+        "load.workers is 0: write at least 1",
+        "load.stages[peak].ramp is 'x': one of Linear, Exponential",
+        "load.stages[two].durationSeconds is -1: write at least 1",
+        "thresholds[1].value is required: the bound: milliseconds for latencies, percent, or per second",
+        "thresholds: names must be unique; used more than once: t",
+        "thresholds[t].stages 'three' is no stage: one of peak, two",
+    ]
+
+
+def test_a_bad_document_raises_with_all_problems() -> None:
+    with pytest.raises(InvalidPlanError) as caught:
+        parse({})
+    assert caught.value.problems == ["requests is required: the mix", "load is required: stages and workers"]
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3) | st.floats(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["requests", "load", "stages", "name", "spec", "thresholds", "http", "slo"]), inner
+        )
+    ),
+)
+
+
+@given(anything)
+def test_no_document_is_too_odd(document: Any) -> None:
+    assert all(isinstance(problem, str) and problem for problem in problems(document))
+
+
+P99 = {"name": "p", "metric": "ResponseTime", "statistic": "P99", "operator": "LessThan", "value": 1}
+CHAT = {"name": "chat", "openAIChat": {"model": "m", "prompt": {"text": "x"}, "stream": False}}
+
+
+def test_advice_on_percentiles_that_the_plan_cannot_support() -> None:
+    assert advice(a_plan(opened(10, 60), thresholds=[P99])) == [
+        "thresholds[p]: P99 needs 662 values, about 600 requests are planned: the verdict will be Inconclusive; "
+        "run longer, send more, or use a lower percentile"
+    ]
+    assert advice(a_plan(opened(12, 60), thresholds=[P99])) == []
+    assert advice(a_plan(closed(1, 1), thresholds=[P99])) == []
+    assert advice(a_plan(opened(12, 60), opened(1, 10), thresholds=[{**P99, "stages": ["s1"]}]))
+
+
+def test_advice_counts_only_the_named_request() -> None:
+    requests = [
+        {**REQUEST, "weight": 9},
+        {"name": "rare", "http": {}},
+        {"name": "tick", "ratePerSecond": 20, "http": {}},
+    ]
+    plan = a_plan(opened(100, 60), requests=requests, thresholds=[{**P99, "request": "rare"}])
+    assert "about 600 requests" in advice(plan)[0]
+    assert advice(a_plan(opened(1, 60), requests=requests, thresholds=[{**P99, "request": "tick"}])) == []
+
+
+def test_advice_on_streams_and_warmup() -> None:
+    token = {**P99, "metric": "TimeToFirstToken", "statistic": "P50"}
+    assert "measured on streamed answers only" in advice(a_plan(opened(10), requests=[CHAT], thresholds=[token]))[0]
+    assert advice(a_plan(opened(10, warmup=True)))

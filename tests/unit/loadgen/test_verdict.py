@@ -1,0 +1,74 @@
+"""The order of verdicts, and that nothing but a good run passes."""
+
+from typing import Any
+
+import pytest
+
+from loadgen.core.verdict import judge
+from loadgen.model.plan import Severity
+from loadgen.model.report import (
+    Counts,
+    ErrorCount,
+    Result,
+    ThresholdResult,
+    Validity,
+    ValidityLevel,
+    Verdict,
+    Window,
+)
+
+VALID = Validity(level=ValidityLevel.VALID)
+LIMITED = Validity(level=ValidityLevel.GENERATOR_LIMITED, reasons=("CPU was short",))
+DEGRADED = Validity(level=ValidityLevel.DEGRADED, reasons=("lag",))
+
+
+def a_window(planned: int = 10, succeeded: int = 10, **more: Any) -> Window:
+    rates = dict.fromkeys(("offered_per_second", "sent_per_second", "requests_per_second", "goodput"), 1.0)
+    counts = Counts(planned=planned, succeeded=succeeded)
+    return Window(name="run", start_second=0, end_second=10, counts=counts, **rates, **more)
+
+
+def a_result(result: Result, severity: Severity = Severity.ERROR, name: str = "t") -> ThresholdResult:
+    said = {"observed": "1 ms", "wanted": "< 1 ms", "window": "run", "message": f"{name} {result}"}
+    return ThresholdResult(name=name, result=result, severity=severity, **said)
+
+
+PASSED, FAILED, UNKNOWN = (a_result(result) for result in Result)
+WARNED = a_result(Result.FAILED, Severity.WARNING, "soft")
+
+
+@pytest.mark.parametrize(
+    ("findings", "verdict", "message"),
+    [
+        ({}, "Passed", "all 1 thresholds hold over 10 requests"),
+        ({"thresholds": [PASSED, WARNED]}, "Passed", "all 1 thresholds hold over 10 requests; warnings: soft"),
+        ({"validity": DEGRADED}, "Passed", "all 1 thresholds hold over 10 requests"),
+        ({"thresholds": [PASSED, FAILED]}, "Failed", "t Failed"),
+        ({"thresholds": [UNKNOWN]}, "Inconclusive", "t Unknown"),
+        ({"thresholds": [FAILED, UNKNOWN]}, "Inconclusive", "t Unknown; t Failed"),
+        ({"thresholds": [FAILED], "validity": LIMITED}, "Inconclusive", "the generator was the limit: CPU was short"),
+        ({"thresholds": [FAILED], "inconclusive": ["a worker was lost"]}, "Inconclusive", "a worker was lost"),
+        (
+            {"total": a_window(0, 0)},
+            "Inconclusive",
+            "no request was started in any stage that counts, so nothing was measured",
+        ),
+        ({"total": a_window(9, 0)}, "Failed", "none of 9 requests succeeded"),
+        ({"total": a_window(9, 0), "thresholds": [UNKNOWN]}, "Failed", "none of 9 requests succeeded"),
+        (
+            {"total": a_window(9, 0, errors=[ErrorCount(failure="Http404", count=9)])},
+            "Failed",
+            "none of 9 requests succeeded, mostly Http404",
+        ),
+        (
+            {"total": a_window(9, 0), "thresholds": [], "validity": LIMITED},
+            "Inconclusive",
+            "the generator was the limit: CPU was short",
+        ),
+        ({"aborted": "stopped by spec.abort", "inconclusive": ["x"]}, "Aborted", "stopped by spec.abort"),
+        ({"aborted": "x", "errors": ["image not found", "quota"]}, "Error", "image not found; quota"),
+    ],
+)
+def test_the_first_that_holds(findings: dict[str, Any], verdict: str, message: str) -> None:
+    given = {"validity": VALID, "thresholds": [PASSED], "total": a_window(), **findings}
+    assert judge(**given) == (Verdict(verdict), message)
