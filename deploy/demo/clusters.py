@@ -1,5 +1,6 @@
 """The three places a demo can run: the local cluster of this repository, kind, or the current kubeconfig context."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -36,6 +37,9 @@ class Cluster(Protocol):
     def images(self) -> None:
         """Make sure its nodes can run the images."""
 
+    def operator_content(self) -> str:
+        """Something that changes when the operator's image does, although its tag stays."""
+
 
 class Local:
     """A real one-node Kubernetes in a network namespace of this machine, built from Go modules."""
@@ -43,7 +47,7 @@ class Local:
     description = "the local cluster (deploy/localcluster): its own network namespace, its own processes"
     image_prefix = "localhost"
     pull_policy = "Never"
-    kubeconfig = str(ROOT / ".localcluster" / "admin.kubeconfig")
+    kubeconfig = str(ROOT / ".localcluster" / "kubeconfig")
 
     def up(self) -> None:
         """Build what is missing and start what is not running."""
@@ -52,6 +56,11 @@ class Local:
     def images(self) -> None:
         """Build and load the images that changed."""
         self._localcluster("images")
+
+    def operator_content(self) -> str:
+        """The name of the loaded archive, which has the hash of what it was built from."""
+        loaded: dict[str, str] = json.loads((ROOT / ".localcluster" / "images.json").read_text())
+        return loaded["localhost/loadtest-operator:dev"]
 
     @staticmethod
     def _localcluster(command: str) -> None:
@@ -79,6 +88,10 @@ class Kind:
         for name in docker_build(self.image_prefix):
             call(["kind", "load", "docker-image", name, "--name", "loadtest"])
 
+    def operator_content(self) -> str:
+        """Docker's id of the image."""
+        return docker_id(f"{self.image_prefix}/loadtest-operator:dev")
+
 
 class Current:
     """The cluster that kubectl talks to now; its nodes pull the images from a registry that you name."""
@@ -92,7 +105,9 @@ class Current:
         """The registry to push to, from REGISTRY."""
         registry = os.environ.get("REGISTRY", "")
         if not registry:
-            raise DemoError("CLUSTER=current needs REGISTRY=<registry/path> that you can push to and the nodes can pull from")
+            raise DemoError(
+                "CLUSTER=current needs REGISTRY=<registry/path> that you can push to and the nodes can pull from"
+            )
         return registry
 
     def up(self) -> None:
@@ -107,6 +122,10 @@ class Current:
         for name in docker_build(self.image_prefix):
             call(["docker", "push", name])
 
+    def operator_content(self) -> str:
+        """Docker's id of the image."""
+        return docker_id(f"{self.image_prefix}/loadtest-operator:dev")
+
 
 CLUSTERS: dict[str, type[Local] | type[Kind] | type[Current]] = {"local": Local, "kind": Kind, "current": Current}
 
@@ -118,6 +137,11 @@ def docker_build(prefix: str) -> Sequence[str]:
         names.append(f"{prefix}/{image}:dev")
         call(["docker", "build", "-f", str(ROOT / dockerfile), "-t", names[-1], str(ROOT)])
     return names
+
+
+def docker_id(name: str) -> str:
+    """Docker's id of an image, fit for a Helm value."""
+    return output(["docker", "image", "inspect", "--format", "{{.Id}}", name]).strip().removeprefix("sha256:")[:12]
 
 
 def require(program: str, remedy: str) -> None:

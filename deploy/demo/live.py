@@ -93,7 +93,9 @@ def final(status: Object) -> Group:
 
 def stages(status: Object) -> Table:
     """One row per stage; latencies in milliseconds, merged over all workers."""
-    table = Table("stage", "requests/s", "errors", "TTFT p50", "p90", "response p50", "p90", title="merged from all workers")
+    table = Table(
+        "stage", "requests/s", "errors", "TTFT p50", "p90", "response p50", "p90", title="merged from all workers"
+    )
     for stage in status.get("summary", {}).get("stages", []):
         ttft, response = stage.get("ttftMilliseconds", {}), stage.get("responseTimeMilliseconds", {})
         cells = [stage["name"], stage.get("requestsPerSecond"), stage.get("errorPercent")]
@@ -107,7 +109,9 @@ def thresholds(status: Object) -> Table:
     table = Table("threshold or expectation", "result", "observed", "wanted")
     for found in status.get("thresholds", []) + status.get("scaling", {}).get("expectations", []):
         style = COLOURS.get(found["result"], "yellow")
-        table.add_row(found["name"], Text(found["result"], style=style), found.get("observed", ""), found.get("wanted", ""))
+        table.add_row(
+            found["name"], Text(found["result"], style=style), found.get("observed", ""), found.get("wanted", "")
+        )
     return table
 
 
@@ -117,7 +121,9 @@ def scaling(status: Object) -> Table:
     for found in status.get("scaling", {}).get("scaleUps", []):
         steps = ["decided", "podScheduled", "podReady", "serving"]
         seconds = [f"+{found['seconds'][step]} s" if found.get("seconds", {}).get(step) else "" for step in steps]
-        table.add_row(f"{found['fromReplicas']} → {found['toReplicas']}", found.get("loadStepTime", "")[11:19], *seconds)
+        table.add_row(
+            f"{found['fromReplicas']} → {found['toReplicas']}", found.get("loadStepTime", "")[11:19], *seconds
+        )
     return table
 
 

@@ -9,9 +9,15 @@ class DemoError(Exception):
     """A sentence for the user."""
 
 
-def call(command: Sequence[str], *, environment: Mapping[str, str] | None = None, quiet: bool = False) -> None:
+def call(
+    command: Sequence[str],
+    *,
+    environment: Mapping[str, str] | None = None,
+    quiet: bool = False,
+    stdin: str | None = None,
+) -> None:
     """Run a command to its end; its output goes to the terminal unless quiet."""
-    result = subprocess.run(command, env=environment, capture_output=quiet, text=True, check=False)
+    result = subprocess.run(command, env=environment, capture_output=quiet, input=stdin, text=True, check=False)
     if result.returncode:
         detail = f": {result.stderr.strip()}" if quiet else ""
         raise DemoError(f"`{' '.join(command)}` failed with exit code {result.returncode}{detail}")

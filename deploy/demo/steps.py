@@ -20,28 +20,37 @@ def announce(cluster: Cluster) -> None:
 
 
 def install_operator(cluster: Cluster) -> None:
-    """Install or upgrade the operator by its chart; restarts it when its image changed."""
+    """Install or upgrade the operator by its chart; a changed image restarts it."""
+    values = {
+        "image.repository": f"{cluster.image_prefix}/loadtest-operator",
+        "image.tag": "dev",
+        "image.pullPolicy": cluster.pull_policy,
+        "worker.image.repository": f"{cluster.image_prefix}/loadtest-worker",
+        "worker.image.tag": "dev",
+        "worker.image.pullPolicy": cluster.pull_policy,
+        "podAnnotations.image-content": cluster.operator_content(),
+    }
+    chart = str(ROOT / "charts" / "loadtest-operator")
+    command = ["helm", "upgrade", "--install", "loadtest-operator", chart, "--namespace", SYSTEM, "--create-namespace"]
+    command += ["--wait", "--timeout", "180s", *(f"--set={key}={value}" for key, value in values.items())]
     with Step("operator by its Helm chart", "10 s"):
-        call(["kubectl", "apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds")], environment=environment(cluster), quiet=True)
-        call(
-            [
-                *("helm", "upgrade", "--install", "loadtest-operator", str(ROOT / "charts" / "loadtest-operator")),
-                *("--namespace", SYSTEM, "--create-namespace", "--wait", "--timeout", "180s"),
-                *("--set", f"image.repository={cluster.image_prefix}/loadtest-operator"),
-                *("--set", f"image.pullPolicy={cluster.pull_policy}"),
-                *("--set", f"worker.image.repository={cluster.image_prefix}/loadtest-worker"),
-                *("--set", f"worker.image.pullPolicy={cluster.pull_policy}"),
-            ],
-            environment=environment(cluster),
-            quiet=True,
-        )
+        call(command, environment=environment(cluster), quiet=True)
 
 
 def install_target(cluster: Cluster) -> None:
     """Deploy the sample model with its HPA and wait until it answers."""
     with Step("a real language model with an HPA (SmolLM2-135M on llama.cpp)", "15 s"):
         ensure_namespace(cluster)
-        kubectl(cluster, "apply", "-n", NAMESPACE, "-k", str(ROOT / "deploy/samples/targets/llm"), quiet=True)
+        rendered = output(
+            ["kubectl", "kustomize", str(ROOT / "deploy/samples/targets/llm")], environment=environment(cluster)
+        )
+        manifest = rendered.replace("localhost/", f"{cluster.image_prefix}/").replace("Never", cluster.pull_policy)
+        call(
+            ["kubectl", "apply", "-n", NAMESPACE, "-f", "-"],
+            environment=environment(cluster),
+            quiet=True,
+            stdin=manifest,
+        )
         kubectl(cluster, "-n", NAMESPACE, "rollout", "status", "deployment/llm", "--timeout=300s", quiet=True)
 
 

@@ -62,7 +62,9 @@ class Cluster:
         deadline = time.monotonic() + seconds
         status = self.status(name)
         while not condition(status):
-            assert time.monotonic() < deadline, f"not within {seconds} s; status of {name}: {json.dumps(status, indent=1)}"
+            assert time.monotonic() < deadline, (
+                f"not within {seconds} s; status of {name}: {json.dumps(status, indent=1)}"
+            )
             time.sleep(0.5)
             status = self.status(name)
         return status
