@@ -1,0 +1,196 @@
+"""Bringing the cluster up and down, and its components one by one. Every command may be repeated and interrupted."""
+
+import resource
+import shutil
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+
+from localcluster import builds, configs, layout, leftovers, manifests, network, pki, processes
+from localcluster.client import Client, wait
+from localcluster.components import Component, addons, control_plane, node, table
+from localcluster.errors import Refusal
+from localcluster.images import Images
+from localcluster.layout import Layout
+from localcluster.progress import say, step
+
+NODE_PATH = f"/api/v1/nodes/{layout.NODE}"
+METRICS_PATH = "/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.metrics.k8s.io"
+DEFAULT_ACCOUNT = "/api/v1/namespaces/default/serviceaccounts/default"
+
+
+class Cluster:
+    def __init__(self, at: Layout) -> None:
+        self._at = at
+        self._records = processes.Records(at.state)
+        self._table = table(at)
+
+    # -- all of it ---------------------------------------------------------------------------------------------------
+
+    def up(self) -> None:
+        builds.ensure(self._at)
+        if self._complete():
+            say("up", f"already up; export KUBECONFIG={self._at.kubeconfig}")
+            return
+        self._prepare()
+        with step("up", "etcd, API server, controller manager, scheduler", "control plane"):
+            self._start_all(control_plane(self._at))
+        with step("up", "containerd, kubelet, kube-proxy", "node"):
+            self._start_node()
+        with step("up", "CoreDNS, metrics-server, Prometheus", "addons"):
+            self._start_addons()
+        say("up", f"ready; export KUBECONFIG={self._at.kubeconfig} PATH={self._at.bin}:$PATH")
+
+    def down(self) -> None:
+        leftovers.refuse_foreign(self._at)
+        with step("down", "all processes, pods, mounts, links, the state folder", "stop"):
+            leftovers.clear(self._at)
+            shutil.rmtree(self._at.state, ignore_errors=True)
+        if self._at.state.exists():
+            raise Refusal(
+                f"{self._at.state} could not be removed; see `mount | grep localcluster` for a busy mount below it"
+            )
+
+    def status(self) -> bool:
+        """Prints one line per component; whether all is well."""
+        if not self._at.pki.exists():
+            say("status", "down; `python3 deploy/localcluster up` brings it up")
+            return False
+        client = Client(self._at)
+        for component in self._table.values():
+            say("status", f"{component.name:15} {self._state(client, component)}")
+        ready = "ready" if self._node_ready(client) else "not ready"
+        say("status", f"node {layout.NODE}: {ready}; KUBECONFIG={self._at.kubeconfig}")
+        return self._complete()
+
+    # -- one component -----------------------------------------------------------------------------------------------
+
+    def start(self, name: str) -> None:
+        component = self._component(name)
+        if not network.exists() or not self._at.pki.exists():
+            raise Refusal("the cluster is down; bring it up with `python3 deploy/localcluster up`")
+        self._start_all([component])
+        if name == "kubelet":
+            self._patch_gpus(Client(self._at))
+        say("start", f"{name} is ready")
+
+    def stop(self, name: str, *, kill: bool) -> None:
+        """The API server would wait a minute for open watches, so it gets two seconds like everybody."""
+        self._component(name)
+        found = self._records.read(name)
+        processes.stop([found] if found else [], grace=0 if kill else processes.GRACE)
+        say("stop", f"{name} is stopped")
+
+    def _component(self, name: str) -> Component:
+        if name not in self._table:
+            raise Refusal(f"there is no component {name!r}; there are {', '.join(self._table)}")
+        return self._table[name]
+
+    # -- steps -------------------------------------------------------------------------------------------------------
+
+    def _prepare(self) -> None:
+        """Resumes where living processes of ours are left; otherwise clears what is dead first."""
+        leftovers.refuse_foreign(self._at)
+        if not (network.exists() and processes.working_in(self._at.state)):
+            self._clear()
+        if len(str(self._at.socket)) > layout.SOCKET_PATH_LIMIT:
+            raise Refusal(f"{self._at.socket} is too long for a socket; clone the repository somewhere shorter")
+        leftovers.make_cgroups()
+        builds.link(self._at)
+        configs.write(self._at)
+        pki.ensure(self._at)
+        if not network.exists():
+            network.create()
+        _raise_open_files()
+
+    def _clear(self) -> None:
+        if layout.NETNS_PATH.exists() or self._at.state.exists():
+            with step("up", "clearing what an earlier cluster left behind", "clear"):
+                leftovers.clear(self._at)
+
+    def _start_all(self, components: Iterable[Component]) -> None:
+        for component in components:
+            self._launch(component)
+            if component.name == "apiserver":
+                self._await([component])
+        self._await(components)
+
+    def _launch(self, component: Component) -> None:
+        if not self._records.alive(component.name):
+            processes.start(component.name, component.command, self._at.state)
+
+    def _await(self, components: Iterable[Component]) -> None:
+        client = Client(self._at)
+        for component in components:
+            ready = partial(self._ready_or_dead, client, component)
+            wait(f"{component.name} ready", ready, 90, self._look(component.name))
+
+    def _ready_or_dead(self, client: Client, component: Component) -> bool:
+        if not self._records.alive(component.name):
+            raise Refusal(f"{component.name} died right after its start; {self._look(component.name)}")
+        return client.ready(component)
+
+    def _start_node(self) -> None:
+        containerd, *others = node(self._at)
+        self._start_all([containerd])
+        Images(self._at).load_pause()
+        self._start_all(others)
+        client = Client(self._at)
+        wait("node ready", lambda: self._node_ready(client), 90, self._look("kubelet"))
+        self._patch_gpus(client)
+
+    def _start_addons(self) -> None:
+        client = Client(self._at)
+        for component in addons(self._at):
+            self._launch(component)
+        for thing in manifests.addons():
+            client.apply(thing)
+        self._await(addons(self._at))
+        wait("metrics API available", lambda: self._metrics_ready(client), 60, self._look("metrics-server"))
+        wait("the default service account", lambda: bool(client.get(DEFAULT_ACCOUNT)), 60, self._look("controllers"))
+
+    def _patch_gpus(self, client: Client) -> None:
+        """A starting kubelet resets extended resources, so it is asked until they stay."""
+
+        def patched() -> bool:
+            if manifests.has_gpus(client.get(NODE_PATH)):
+                return True
+            client.merge(f"{NODE_PATH}/status", manifests.gpu_status())
+            return False
+
+        wait("two nvidia.com/gpu on the node", patched, 30, self._look("kubelet"))
+
+    # -- questions ---------------------------------------------------------------------------------------------------
+
+    def _complete(self) -> bool:
+        if not all(self._records.alive(name) for name in self._table) or not network.exists():
+            return False
+        client = Client(self._at)
+        if not all(client.ready(component) for component in self._table.values()):
+            return False
+        return self._node_ready(client) and manifests.has_gpus(client.get(NODE_PATH)) and self._metrics_ready(client)
+
+    def _node_ready(self, client: Client) -> bool:
+        return manifests.is_true(client.get(NODE_PATH), "Ready")
+
+    def _metrics_ready(self, client: Client) -> bool:
+        return manifests.is_true(client.get(METRICS_PATH), "Available")
+
+    def _state(self, client: Client, component: Component) -> str:
+        found = self._records.read(component.name)
+        if not found or not processes.alive(found):
+            return "not running"
+        return f"pid {found.pid}, {'ready' if client.ready(component) else 'not ready'}"
+
+    def _look(self, name: str) -> str:
+        return f"see {self._at.log / f'{name}.log'}; if its data is damaged, run `down` and `up`"
+
+
+def _raise_open_files() -> None:
+    """Pods inherit the limit from containerd; load generators open many sockets."""
+    most = int(Path("/proc/sys/fs/nr_open").read_text())
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    except ValueError:  # root without CAP_SYS_RESOURCE: as far as it goes
+        allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, allowed))
