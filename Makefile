@@ -67,14 +67,14 @@ images: setup ## build the images and load them into the local cluster
 
 e2e: setup ## the product on a real cluster, with a real model
 	@echo "[e2e] on cluster: $(CLUSTER)"
-	@$(PYTHON) deploy/demo prepare --cluster $(CLUSTER)
-	@KUBECONFIG="$$($(PYTHON) deploy/demo kubeconfig --cluster $(CLUSTER))" PATH="$(CURDIR)/.localcluster/bin:$$PATH" \
+	@$(RUN)/python deploy/demo prepare --cluster $(CLUSTER)
+	@KUBECONFIG="$$($(RUN)/python deploy/demo kubeconfig --cluster $(CLUSTER))" PATH="$(CURDIR)/.localcluster/bin:$$PATH" \
 		$(RUN)/pytest tests/e2e tests/contract -m e2e -q -n0 -p no:randomly --timeout=900
 
 test: lint types unit component contract e2e ## everything; what CI runs
 
 demo: setup ## from nothing to a verdict on a real model, live
-	@$(PYTHON) deploy/demo run --cluster $(CLUSTER)
+	@$(RUN)/python deploy/demo run --cluster $(CLUSTER)
 
 bench: setup ## compare with wrk and the peers, side by side (never part of the tests)
 	@$(RUN)/python tests/perf/bench.py

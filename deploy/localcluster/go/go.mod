@@ -255,6 +255,8 @@ require (
 	sigs.k8s.io/yaml v1.6.0 // indirect
 )
 
+// Every module that Kubernetes uses stays at the version that Kubernetes 1.35.4 was released with: the addons would raise
+// them (MVS takes the highest), and Kubernetes would be compiled against versions it was never tested with.
 replace (
 	k8s.io/api => k8s.io/api v0.35.4
 	k8s.io/apiextensions-apiserver => k8s.io/apiextensions-apiserver v0.35.4

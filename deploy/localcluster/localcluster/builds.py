@@ -20,7 +20,7 @@ PACKAGES = (
     *("buildah", "mmdebstrap", "openssl", "prometheus", "ca-certificates"),
 )
 SERVICES = ("containerd", "prometheus")
-GO = "1.26.8"
+GO = "1.26.6"
 GO_OLDEST = (1, 26, 4)
 BINARIES = {"kube": "./kube", "coredns": "./coredns", "pause": "./pause", "helm": "helm.sh/helm/v3/cmd/helm"}
 LINKS = {"kube": "kube", "coredns": "coredns", "helm": "helm", "kubectl": "kubectl"}

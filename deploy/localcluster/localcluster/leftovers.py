@@ -18,7 +18,7 @@ from localcluster.layout import Layout
 from localcluster.shell import quietly
 
 CGROUPS = Path("/sys/fs/cgroup")
-DELETED = " (deleted)"
+STATE = "/.localcluster"
 CNI_RESULTS = Path("/var/lib/cni/results")
 
 
@@ -37,13 +37,14 @@ def clear(at: Layout) -> None:
 def refuse_foreign(at: Layout) -> None:
     """A living cluster of another clone holds the addresses; one whose clone was deleted is cleared instead."""
     others = {pid: cwd for pid, cwd in processes.folders_in_namespace().items() if not _below(at.state, cwd)}
-    orphans = [pid for pid, cwd in others.items() if cwd.endswith(DELETED)]
-    living = {cwd for cwd in others.values() if "/.localcluster" in cwd and not cwd.endswith(DELETED)}
-    if living:
-        clone = min(living).partition("/.localcluster")[0]
-        remedy = f"stop it with `python3 {clone}/deploy/localcluster down`"
-        raise Refusal(f"the cluster of {clone} is up and holds the addresses; {remedy}")
-    processes.stop([processes.identify(pid) for pid in orphans], grace=0)
+    states = {cwd.partition(STATE)[0] for cwd in others.values() if STATE in cwd}
+    for clone in sorted(states):
+        if (Path(clone) / "deploy" / "localcluster" / "__main__.py").exists():
+            remedy = f"stop it with `python3 {clone}/deploy/localcluster down`"
+            raise Refusal(f"the cluster of {clone} is up and holds the addresses; {remedy}")
+    processes.stop([processes.identify(pid) for pid, cwd in others.items() if STATE in cwd], grace=0)
+    for clone in states:
+        _unmount(Path(clone + STATE))
 
 
 def _below(folder: Path, cwd: str) -> bool:

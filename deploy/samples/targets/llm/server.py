@@ -46,7 +46,8 @@ def parser() -> argparse.ArgumentParser:
 def _flag(root: argparse.ArgumentParser, name: str, default: str | float, text: str) -> None:
     variable = f"LLM_{name.replace('-', '_').upper()}"
     value = type(default)(os.environ.get(variable, default))
-    root.add_argument(f"--{name}", type=type(default), default=value, help=f"{text} (also {variable}; default {default})")
+    explained = f"{text} (also {variable}; default {default})"
+    root.add_argument(f"--{name}", type=type(default), default=value, help=explained)
 
 
 def parameters(options: argparse.Namespace) -> xllamacpp.CommonParams:
