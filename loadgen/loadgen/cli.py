@@ -1,0 +1,167 @@
+"""The command line: the only place where files, terminal, runtime and judgement meet.
+
+`loadgen run` exits with `ExitCode`: 0 passed, 1 failed, 2 bad input, 3 inconclusive, 4 error, 5 aborted.
+"""
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from loadgen.core import lint as problems
+from loadgen.core import summary, thresholds, validity, verdict
+from loadgen.model.errors import ExitCode, InvalidPlanError, LoadgenError, TargetError, WorkerError
+from loadgen.model.plan import Plan
+from loadgen.model.report import Report, Verdict
+from loadgen.report import documents, terminal
+from loadgen.runtime import planfile
+
+EXIT_CODES = {
+    Verdict.PASSED: ExitCode.PASSED,
+    Verdict.FAILED: ExitCode.FAILED,
+    Verdict.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
+    Verdict.ERROR: ExitCode.ERROR,
+    Verdict.ABORTED: ExitCode.ABORTED,
+}
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+_errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A LoadTest manifest or a bare plan (YAML).")]
+
+
+@app.callback()
+def _loadgen() -> None:
+    """A load generator for inference services that measures itself."""
+
+
+@app.command()
+def run(
+    file: FileArgument,
+    url: Annotated[str, typer.Option(help="The target: http://host:port")],
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0 = one a core.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Write the report here as JSON.")] = None,
+) -> None:
+    """Run a load test from this machine and judge it."""
+    try:
+        plan = _plan(file)
+        report = asyncio.run(_run(plan, url, workers))
+    except (InvalidPlanError, TargetError) as error:
+        _stop(error, ExitCode.BAD_INPUT)
+    except (WorkerError, OSError) as error:
+        _stop(error, ExitCode.ERROR)
+    _show(report)
+    if out is not None:
+        out.write_text(documents.dump(report))
+    raise typer.Exit(EXIT_CODES[report.verdict])
+
+
+@app.command()
+def lint(file: FileArgument) -> None:
+    """Print every problem of a plan, and advice where it is valid; nothing is sent."""
+    try:
+        found = problems.problems(planfile.read(file))
+    except InvalidPlanError as error:
+        found = error.problems
+    for problem in found:
+        typer.echo(problem)
+    if found:
+        raise typer.Exit(ExitCode.BAD_INPUT)
+    _plan(file)
+
+
+@app.command()
+def report(files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Reports that --out wrote.")]) -> None:
+    """Show reports again."""
+    for file in files:
+        try:
+            _show(documents.load(file.read_bytes(), str(file)))
+        except (LoadgenError, OSError) as error:
+            _stop(error, ExitCode.BAD_INPUT)
+
+
+@app.command(hidden=True)
+def worker() -> None:
+    """Run as a worker pod; settings come from the environment."""
+    from loadgen.runtime import worker as runtime
+
+    raise typer.Exit(runtime.main())
+
+
+@app.command(hidden=True)
+def proxy() -> None:
+    """Run as a delay proxy; settings come from the environment."""
+    from loadgen.runtime import proxy as runtime
+
+    raise typer.Exit(runtime.main())
+
+
+def _show(report: Report) -> None:
+    console = Console()
+    if console.is_terminal:
+        console.print(terminal.render(report))
+    else:
+        typer.echo(terminal.text(report), nl=False)
+
+
+def _stop(error: Exception, code: ExitCode) -> NoReturn:
+    _errors.print(str(error))
+    raise typer.Exit(code) from error
+
+
+def _plan(file: Path) -> Plan:
+    """The plan in a file, and a line about what a laptop leaves out."""
+    document = planfile.read(file)
+    plan = problems.parse(document)
+    if ignored := planfile.ignored(document):
+        _errors.print(f"without a cluster these parts of {file} are ignored: {', '.join(ignored)}")
+    for sentence in problems.advice(plan):
+        _errors.print(f"advice: {sentence}")
+    return plan
+
+
+async def _run(plan: Plan, url: str, workers: int) -> Report:
+    from loadgen.runtime.cgroup import Cgroup, shards_of
+    from loadgen.runtime.live import watching
+    from loadgen.runtime.local import LocalRun
+
+    cores = Cgroup().cores()
+    with watching(Console(), plan) as observe:
+        local = LocalRun(plan, url, workers or shards_of(cores), observe)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, local.interrupted.set)
+        outcome = await local.run()
+    return _judge(plan, url, outcome, cores)
+
+
+def _judge(plan: Plan, url: str, outcome: Any, cores: float) -> Report:
+    from loadgen.runtime.clock import rfc3339
+
+    tally, state = outcome.tally, outcome.state
+    measured = validity.judge(
+        plan, tally, allowed_cores=cores, ceilings={state.worker: state.ceiling_requests_per_second}
+    )
+    results = thresholds.evaluate(thresholds.effective(plan), plan, tally)
+    decided, message = verdict.judge(
+        validity=measured, thresholds=results, total=summary.total(plan, tally), aborted=outcome.aborted
+    )
+    return summary.report(
+        plan,
+        tally,
+        target=url,
+        start_time=rfc3339(outcome.start_wall_ns),
+        verdict=decided,
+        message=message,
+        validity=measured,
+        thresholds=results,
+        workers=summary.workers(tally, {state.worker: state.started_late_microseconds / 1000}),
+    )
+
+
+def main() -> None:
+    """Entry point."""
+    app()

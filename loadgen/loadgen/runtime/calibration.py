@@ -1,0 +1,87 @@
+"""What one shard can do at most: the plan's own mix, closed-loop, against a null server in the pod.
+
+The figure is requests per second of the shard's *CPU time*, so that the null server (a thread of the supervisor,
+another process) and other shards on the same cores do not lower it. The plan's requests are written and its answers
+parsed by the very code that does so in the run; streams get as many events as they ask for tokens.
+"""
+
+import asyncio
+
+from loadgen.core.segment import Segment
+from loadgen.model.plan import Connections, Load, Plan, Stage
+from loadgen.runtime.clock import SECOND, cpu_ns, monotonic_ns
+from loadgen.runtime.executor import Executor
+from loadgen.runtime.meter import Meter
+from loadgen.runtime.pool import Pool
+from loadgen.runtime.protocols import kinds
+from loadgen.runtime.recorder import Recorder
+from loadgen.runtime.target import Target
+
+SECONDS = 0.5
+CONCURRENCY = 16
+EVENTS = 64
+_STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: %d\r\n\r\n"
+_EVENT = b'data: {"id":"0","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":" word"}}]}\n\n'
+_WHOLE = b'{"choices":[{"message":{"role":"assistant","content":"word"}}],"usage":{"completion_tokens":1}}'
+
+
+class NullResponder(asyncio.Protocol):
+    """Answers at once, whatever is asked, with what the kind of request calls for."""
+
+    def __init__(self, stream: bytes) -> None:
+        self._stream = stream
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A shard calibrates."""
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """A request; heads are told apart by what our own kinds write."""
+        if not data.startswith(_METHODS):
+            return  # the rest of a long body
+        if b"text/event-stream" in data[:1024]:
+            answer = self._stream
+        elif b"Accept: application/json" in data[:1024]:
+            answer = _JSON
+        else:
+            answer = _EMPTY
+        assert isinstance(self._transport, asyncio.Transport)  # noqa: S101
+        self._transport.write(answer)
+
+
+_JSON = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(_WHOLE) + _WHOLE
+_EMPTY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+_METHODS = (b"GET ", b"POST ", b"PUT ", b"PATCH ", b"DELETE ", b"HEAD ", b"OPTIONS ")
+
+
+def stream_answer(plan: Plan) -> bytes:
+    """A whole event stream as long as the plan's longest, within reason."""
+    asked = [request.open_ai_chat.max_tokens or EVENTS for request in plan.requests if request.open_ai_chat]
+    body = _EVENT * min(max(asked, default=1), EVENTS) + b"data: [DONE]\n\n"
+    return _STREAM_HEAD % len(body) + body
+
+
+async def ceiling(plan: Plan, segment: Segment, port: int) -> int:
+    """Requests per CPU second."""
+    stage = Stage(name="calibration", duration_seconds=1, concurrency=CONCURRENCY)
+    alone = plan.model_copy(
+        update={"load": Load(stages=(stage,), connections=Connections(), max_in_flight=CONCURRENCY)}
+    )
+    meter = Meter(watch_throttling=False)
+    recorder = Recorder(alone)
+    one = Segment(0, 1)
+    target = Target("127.0.0.1", port, False, "")
+    sent = kinds(alone, one, target, meter)
+    executor = Executor(alone, one, sent, recorder, meter)
+    pool = executor.pool = Pool(target, Connections(), executor, sent)
+    start, cpu = monotonic_ns(), cpu_ns()
+    recorder.begin(start)
+    executor.begin(start)
+    for slot in executor.slots:
+        executor.wake(0, slot.index, 0)
+    await asyncio.sleep(SECONDS)
+    used, done = cpu_ns() - cpu, sum(cell.planned for cell in recorder.cells())
+    executor.stop()
+    executor.cut_off()
+    pool.close()
+    return round(done * SECOND / used) if used else 0

@@ -1,0 +1,61 @@
+"""One request of each kind before the load: a target that is not there, or a path that does not exist, is a sentence, not a report."""
+
+import asyncio
+from dataclasses import dataclass
+
+from loadgen.core.segment import Segment
+from loadgen.model.errors import TargetError
+from loadgen.model.plan import Connections, Plan
+from loadgen.model.wire import Failure
+from loadgen.runtime.clock import SECOND, monotonic_ns
+from loadgen.runtime.exchange import Exchange
+from loadgen.runtime.meter import Meter
+from loadgen.runtime.pool import Pool
+from loadgen.runtime.protocols import kinds
+from loadgen.runtime.target import Target
+
+ADVICE = {
+    Failure.DNS: "the host name cannot be resolved; check --url",
+    Failure.CONNECT_REFUSED: "nothing listens there; is the server up, and the port right?",
+    Failure.CONNECT_TIMEOUT: "no connection within the time-out; is a firewall or a NetworkPolicy in the way?",
+    Failure.TLS: "the TLS handshake failed; check http/https, the host name, and LOADTEST_CA_FILE for a private authority",
+    Failure.TOTAL_TIMEOUT: "no complete answer within timeoutSeconds; is the model loaded?",
+    Failure.PARSE: "the answer is not what the protocol says; is this the right kind of request for this server?",
+    Failure.UNEXPECTED_STATUS: "the status is not among expectStatus",
+    Failure.EMPTY_OUTPUT: "the answer had no output",
+    Failure.STREAM_TRUNCATED: "the stream ended without its terminal event",
+    Failure.STREAM_ERROR: "the stream carried an error",
+    "Http401": "the server wants credentials",
+    "Http404": "the path does not exist there; check the request's path (and the model's name)",
+}
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """Waits for one exchange."""
+
+    future: "asyncio.Future[str | None]"
+
+    def completed(self, exchange: Exchange, failure: str | None, stamp: int) -> None:
+        if not self.future.done():
+            self.future.set_result(failure)
+
+
+async def probe(plan: Plan, url: str) -> None:
+    """Every kind of request must succeed once. Raises TargetError."""
+    target = Target.parse(url)
+    for index, kind in enumerate(kinds(plan, Segment(0, 1), target, Meter(watch_throttling=False))):
+        outcome = _Outcome(asyncio.get_running_loop().create_future())
+        pool = Pool(target, Connections(), outcome, (kind,))
+        now = monotonic_ns()
+        pool.dispatch(Exchange(kind, 0, index, now, now))
+        try:
+            failure = await asyncio.wait_for(outcome.future, kind.timeout_ns / SECOND)
+        except TimeoutError:
+            failure = Failure.TOTAL_TIMEOUT
+        finally:
+            pool.close()
+            await asyncio.sleep(0)
+        if failure is not None:
+            advice = ADVICE.get(failure, "see the server's log")
+            raise TargetError(f"{url}: request {plan.requests[index].name!r} failed with {failure}: {advice}")

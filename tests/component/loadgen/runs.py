@@ -1,0 +1,23 @@
+"""Runs a plan in this process, on this loop, and adds its deltas up."""
+
+import asyncio
+
+from loadgen.core.segment import Segment
+from loadgen.core.tally import Tally
+from loadgen.model.plan import Plan
+from loadgen.model.wire import Delta
+from loadgen.runtime.clock import monotonic_ns
+from loadgen.runtime.run import Run
+from loadgen.runtime.target import Target
+
+
+async def run(plan: Plan, url: str, *, abort_after: float | None = None) -> tuple[Tally, list[Delta]]:
+    """One worker with one shard."""
+    tally, deltas = Tally(plan), []
+    one = Run(plan, Segment(0, 1), 0, 0, Target.parse(url))
+    if abort_after is not None:
+        asyncio.get_running_loop().call_later(abort_after, one.abort)
+    await one.play(monotonic_ns() + 50_000_000, deltas.append, lambda: None)
+    for delta in deltas:
+        tally.add(delta)
+    return tally, deltas

@@ -1,0 +1,96 @@
+"""`loadgen run` and `loadgen lint` as a user calls them: exit codes and sentences."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fakes.bad import unused_port
+from fakes.serving import Server
+from fakes.simulators import Simulator
+
+PLAN = """
+requests:
+- {name: page, http: {path: /health}}
+load:
+  stages: [{name: steady, durationSeconds: 2, arrivalRate: 40}]
+thresholds:
+- {name: fast, metric: ResponseTime, statistic: P50, operator: LessThan, value: VALUE}
+"""
+
+
+def loadgen(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "loadgen", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Callable[[str], str]:
+    """Writes the plan with a threshold's value; gives its path."""
+
+    def write(value: str) -> str:
+        file = tmp_path / "plan.yaml"
+        file.write_text(PLAN.replace("VALUE", value))
+        return str(file)
+
+    return write
+
+
+@pytest.mark.parametrize(("value", "verdict", "code"), [("2000", "Passed", 0), ("1", "Failed", 1)])
+def test_run(
+    value: str, verdict: str, code: int, plan: Callable[[str], str], simulator: Callable[..., Simulator], tmp_path: Path
+) -> None:
+    """The verdict decides the exit code; the report says the same."""
+    server = simulator("--plain-ms=20")
+
+    done = loadgen("run", plan(value), "--url", server.url, "--workers", "1", "--out", str(tmp_path / "r.json"))
+
+    assert done.returncode == code, done.stdout + done.stderr
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report["verdict"] == verdict
+    assert report["total"]["counts"]["succeeded"] > 0
+    assert verdict in done.stdout
+    assert loadgen("report", str(tmp_path / "r.json")).stdout.startswith(verdict)
+
+
+def test_unreachable(plan: Callable[[str], str]) -> None:
+    """A sentence before any load."""
+    done = loadgen("run", plan("1"), "--url", f"http://127.0.0.1:{unused_port()}")
+
+    assert done.returncode == 2
+    assert "nothing listens there" in done.stderr
+
+
+def test_wrong_path(plan: Callable[[str], str], bad_server: Callable[[str], Server]) -> None:
+    """A 404 is found out by the probe."""
+    done = loadgen("run", plan("1"), "--url", bad_server("not-found").url)
+
+    assert done.returncode == 2
+    assert "Http404" in done.stderr
+
+
+def test_bad_plan(plan: Callable[[str], str]) -> None:
+    """Field, value and remedy; nothing is sent."""
+    file = plan("1")
+    Path(file).write_text(Path(file).read_text().replace("arrivalRate", "arivalRate"))
+
+    for command in (("run", file, "--url", "http://127.0.0.1:1"), ("lint", file)):
+        done = loadgen(*command)
+        assert done.returncode == 2
+        assert "arivalRate" in done.stdout + done.stderr
+
+
+def test_manifest(tmp_path: Path) -> None:
+    """What needs a cluster is named and left aside."""
+    file = tmp_path / "test.yaml"
+    lines = "".join(f"  {line}\n" for line in PLAN.replace("VALUE", "1").splitlines())
+    file.write_text(
+        f"apiVersion: loadtest.dev/v1alpha1\nkind: LoadTest\nmetadata: {{name: a}}\nspec:\n  target: {{}}\n{lines}"
+    )
+
+    done = loadgen("run", str(file), "--url", f"http://127.0.0.1:{unused_port()}")
+
+    assert "ignored: spec.target" in done.stderr

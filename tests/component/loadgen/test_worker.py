@@ -1,0 +1,187 @@
+"""A worker process from outside: the control API that the operator uses, and every way to end."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from aiohttp import ClientConnectionError, ClientSession
+from plans import PAGE, a_plan
+from servers import OK, answering, serving, slowly
+
+from fakes.bad import unused_port
+from loadgen.core.tally import Tally
+from loadgen.model.plan import Plan
+from loadgen.model.wire import Snapshot
+
+
+@dataclass
+class Worker:
+    """A running worker and a client of its API."""
+
+    process: asyncio.subprocess.Process
+    session: ClientSession
+    plan: Plan
+
+    async def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        async with self.session.request(method, path, json=body) as answer:
+            return answer.status, await answer.json()
+
+    async def reach(self, *phases: str) -> dict[str, Any]:
+        async with asyncio.timeout(30):
+            while True:
+                try:
+                    state: dict[str, Any] = (await self.call("GET", "/v1/state"))[1]
+                    if state["phase"] in phases:
+                        return state
+                except ClientConnectionError:
+                    pass
+                await asyncio.sleep(0.05)
+
+    async def start(self) -> int:
+        at = time.time_ns() + 300_000_000
+        assert (await self.call("POST", "/v1/start", {"startAt": at}))[0] == 200
+        return at
+
+    async def deltas(self, after: int = 0) -> Snapshot:
+        async with self.session.get("/v1/deltas", params={"after": after}) as answer:
+            return msgspec.msgpack.decode(await answer.read(), type=Snapshot)
+
+    async def exited(self) -> str:
+        output, _ = await asyncio.wait_for(self.process.communicate(), 20)
+        assert self.process.returncode == 0
+        return output.decode()
+
+
+@asynccontextmanager
+async def working(plan: Plan, url: str, folder: Path, **environment: str) -> AsyncIterator[Worker]:
+    """A worker with two shards, ready."""
+    (folder / "plan.json").write_text(plan.model_dump_json())
+    (folder / "token").write_text("secret\n")
+    port = unused_port()
+    variables = {
+        "LOADTEST_PLAN": str(folder / "plan.json"),
+        "LOADTEST_TOKEN_FILE": str(folder / "token"),
+        "LOADTEST_TARGET": url,
+        "LOADTEST_PORT": str(port),
+        "LOADTEST_SHARDS": "2",
+        "LOADTEST_CALIBRATE": "0",
+        "LOADTEST_NAMESPACE": "shop",
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "loadgen",
+        "worker",
+        env=os.environ | variables | environment,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    headers = {"Authorization": "Bearer secret"}
+    try:
+        async with ClientSession(f"http://127.0.0.1:{port}", headers=headers) as session:
+            worker = Worker(process, session, plan)
+            await worker.reach("Ready")
+            yield worker
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+
+
+async def test_a_run_from_ready_to_release(tmp_path: Path) -> None:
+    """Start twice, follow, collect twice, release."""
+    async with serving(answering(OK)) as url, working(a_plan(PAGE, {"arrivalRate": 100}), url, tmp_path) as worker:
+        at = await worker.start()
+        again = await worker.call("POST", "/v1/start", {"startAt": at})
+        other = await worker.call("POST", "/v1/start", {"startAt": at + 1})
+        state = await worker.reach("Finished")
+        first, second = await worker.deltas(), await worker.deltas()
+        newer = await worker.deltas(first.last)
+        async with worker.session.get("/metrics", headers={"Authorization": ""}) as answer:
+            metrics = await answer.text()
+        assert (await worker.call("POST", "/v1/release"))[0] == 200
+        output = await worker.exited()
+
+    assert again[0] == 200
+    assert other[0] == 409
+    assert state["startAt"] == at
+    assert state["last"] == first.last == newer.last
+    assert (first.deltas == second.deltas, newer.deltas) == (True, [])
+    assert {delta.shard for delta in first.deltas} == {0, 1}
+    tally = Tally(worker.plan)
+    for delta in first.deltas:
+        tally.add(delta)
+    assert tally.select().counts.succeeded == 100
+    assert 'outcome="Succeeded",request="page",run="",stage="stage-0"} 100.0' in metrics
+    assert 'namespace="shop"' in metrics
+    assert output == ""
+
+
+async def test_nobody_gets_in_without_the_token(tmp_path: Path) -> None:
+    """Only /healthz and /metrics are open; the token is on no command line."""
+    async with serving(answering(OK)) as url, working(a_plan(PAGE, {"arrivalRate": 1}), url, tmp_path) as worker:
+        wrong = {"Authorization": "Bearer wrong"}
+        for method, path in (
+            ("GET", "/v1/state"),
+            ("POST", "/v1/start"),
+            ("GET", "/v1/deltas"),
+            ("POST", "/v1/release"),
+        ):
+            async with worker.session.request(method, path, headers=wrong) as answer:
+                assert answer.status == 401
+        async with worker.session.get("/healthz", headers=wrong) as answer:
+            assert answer.status == 200
+        command = await asyncio.to_thread(Path(f"/proc/{worker.process.pid}/cmdline").read_text)
+
+    assert "secret" not in command
+
+
+@pytest.mark.parametrize("body", [{"startAt": "soon"}, {}, {"startAt": 1, "more": 2}])
+async def test_bad_orders_are_refused(body: dict[str, Any], tmp_path: Path) -> None:
+    """400 and a sentence; the worker lives on."""
+    async with serving(answering(OK)) as url, working(a_plan(PAGE, {"arrivalRate": 1}), url, tmp_path) as worker:
+        status, answer = await worker.call("POST", "/v1/start", body)
+
+        assert status == 400
+        assert answer["error"]
+        await worker.reach("Ready")
+
+
+async def test_abort(tmp_path: Path) -> None:
+    """Stops sending at once; complete deltas; the reason is in the state."""
+    plan = a_plan(PAGE, {"arrivalRate": 50, "durationSeconds": 600})
+    async with serving(answering(OK)) as url, working(plan, url, tmp_path) as worker:
+        await worker.start()
+        await worker.reach("Running")
+        await asyncio.sleep(0.5)
+        await worker.call("POST", "/v1/abort", {"reason": "enough"})
+        state = await worker.reach("Aborted")
+
+    assert state["message"] == "enough"
+
+
+@pytest.mark.parametrize("end", ["deadline", "SIGTERM"])
+async def test_a_worker_that_nobody_collects_says_what_it_measured(end: str, tmp_path: Path) -> None:
+    """Exit 0 and one line of JSON as the last line of the log, with what hung in flight as incomplete."""
+    plan = a_plan(PAGE, {"arrivalRate": 50}, {"arrivalRate": 1, "durationSeconds": 600})
+    deadline = {"LOADTEST_DEADLINE_SECONDS": "8"} if end == "deadline" else {}
+    async with serving(slowly(0.01)) as url, working(plan, url, tmp_path, **deadline) as worker:
+        await worker.start()
+        await worker.reach("Running")
+        await asyncio.sleep(1.5)
+        if end == "SIGTERM":
+            worker.process.send_signal(signal.SIGTERM)
+        report = json.loads((await worker.exited()).splitlines()[-1])
+
+    assert report["phase"] == "Aborted"
+    assert report["stages"]["stage-0"]["succeeded"] == 50
+    assert report["stages"]["stage-0"]["ResponseTimeMilliseconds"]["p50"] >= 10
