@@ -75,8 +75,10 @@ class ScaleUpStatus(StatusModel):
     """Replicas before."""
     to_replicas: int
     """Replicas after."""
+    reaction: bool | None = None
+    """Whether it is the first after its load step, the one that reactionTime judges; later ones only add to it."""
     load_step_time: Time | None = None
-    """When the load rose."""
+    """When the load last rose before the decision; scale-ups of one step share it."""
     decided_time: Time | None = None
     """When the autoscaler wanted more replicas."""
     pod_created_time: Time | None = None

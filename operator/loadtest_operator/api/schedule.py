@@ -110,6 +110,10 @@ class LoadTestScheduleStatus(StatusModel):
     """When the next one is due."""
     last_successful_time: Time | None = None
     """When a LoadTest passed last."""
+    missed_starts: int = 0
+    """Starts that were due and not made since the schedule exists; Events and the condition StartMissed say why."""
+    last_missed_time: Time | None = None
+    """When the last start was due that was not made."""
     last_run: RecentRun | None = None
     """The newest LoadTest."""
     active: Annotated[tuple[RunReference, ...], Field(max_length=32)] = ()
@@ -117,7 +121,7 @@ class LoadTestScheduleStatus(StatusModel):
     recent: Annotated[tuple[RecentRun, ...], Field(max_length=20)] = ()
     """The newest LoadTests and their key figures, the newest first."""
     conditions: Annotated[tuple[Condition, ...], Field(max_length=16)] = ()
-    """Ready and LastRunPassed."""
+    """Ready, LastRunPassed and StartMissed."""
 
 
 class LoadTestSchedule(Model):

@@ -1,0 +1,7 @@
+"""`python -m loadtest_operator`."""
+
+import sys
+
+from loadtest_operator.main import main
+
+sys.exit(main())

@@ -1,0 +1,120 @@
+"""The operator's own Prometheus metrics, in a registry of its own, and the port they are read from.
+
+A run's series carry {namespace, loadtest, run}; they go when the LoadTest goes or its next run begins. No label
+takes values that a target or a user could multiply.
+"""
+
+from collections.abc import Iterable
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from loadtest_operator.api.status import LoadTestStatus, Percentiles
+
+RUN = ("namespace", "loadtest", "run")
+
+
+class Metrics:
+    """Gauges of runs, counters of the operator."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._runs: dict[tuple[str, str], str] = {}
+        self.info = self._gauge("loadtest_run_info", "A run and where it is", *RUN, "phase")
+        self.verdict = self._gauge("loadtest_verdict", "1 for the verdict of a finished run", *RUN, "verdict")
+        self.rate = self._gauge("loadtest_requests_per_second", "Successes per second", *RUN, "stage")
+        self.errors = self._gauge("loadtest_error_percent", "Share of planned requests that went wrong", *RUN)
+        self.response = self._gauge("loadtest_response_time_seconds", "Response time", *RUN, "quantile")
+        self.first_token = self._gauge("loadtest_ttft_seconds", "Time to first token", *RUN, "quantile")
+        self.replicas = self._gauge("loadtest_target_replicas", "Replicas of the target", *RUN, "kind")
+        self.workers = self._gauge("loadtest_workers", "Workers by state", *RUN, "state")
+        self.stage = self._gauge("loadtest_stage_info", "1 for the stage that the load is in", *RUN, "stage")
+        self.progress = self._gauge("loadtest_progress_percent", "How much of the load is over", *RUN)
+        self.ticks = Histogram(
+            "loadtest_operator_reconcile_seconds", "One look at one LoadTest", registry=self.registry
+        )
+        self.failures = Counter(
+            "loadtest_operator_reconcile_errors_total", "Looks that failed", ["kind"], registry=self.registry
+        )
+        self.lag = Gauge("loadtest_operator_loop_lag_seconds", "How late the event loop is", registry=self.registry)
+        self.active = Gauge("loadtest_operator_active_runs", "Runs that are not finished", registry=self.registry)
+
+    def show(self, namespace: str, name: str, status: LoadTestStatus) -> None:
+        """The run's gauges, from its status."""
+        run = str(status.run.number)
+        if self._runs.get((namespace, name)) != run:
+            self.forget(namespace, name)
+            self._runs[namespace, name] = run
+        labels = (namespace, name, run)
+        self._one_of(self.info, labels, [status.phase] if status.phase else [])
+        self._one_of(self.verdict, labels, [status.verdict] if status.verdict else [])
+        self._one_of(self.stage, labels, [status.run.current_stage] if status.run.current_stage else [])
+        self.progress.labels(*labels).set(status.run.progress_percent or 0)
+        self._show_workers(labels, status)
+        self._show_figures(labels, status)
+        self._show_replicas(labels, status)
+
+    def forget(self, namespace: str, name: str) -> None:
+        """The run's series go."""
+        run = self._runs.pop((namespace, name), None)
+        if run is None:
+            return
+        for gauge in self._run_gauges():
+            gauge.remove_by_labels({"namespace": namespace, "loadtest": name, "run": run})
+
+    def exposition(self) -> bytes:
+        return generate_latest(self.registry)
+
+    async def serve(self, port: int) -> web.AppRunner:
+        """GET /metrics until the runner is cleaned up."""
+        application = web.Application()
+        application.router.add_get("/metrics", self._answer)
+        runner = web.AppRunner(application, access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, port=port).start()
+        return runner
+
+    async def _answer(self, _request: web.Request) -> web.Response:
+        return web.Response(body=self.exposition(), content_type="text/plain", charset="utf-8")
+
+    def _gauge(self, name: str, help_text: str, *labels: str) -> Gauge:
+        return Gauge(name, help_text, labels, registry=self.registry)
+
+    def _run_gauges(self) -> Iterable[Gauge]:
+        return (
+            self.info, self.verdict, self.rate, self.errors, self.response, self.first_token,
+            self.replicas, self.workers, self.stage, self.progress,
+        )  # fmt: skip
+
+    def _one_of(self, gauge: Gauge, labels: tuple[str, str, str], values: list[str]) -> None:
+        gauge.remove_by_labels(dict(zip(RUN, labels, strict=True)))
+        for value in values:
+            gauge.labels(*labels, str(value)).set(1)
+
+    def _show_workers(self, labels: tuple[str, str, str], status: LoadTestStatus) -> None:
+        for state in ("desired", "ready", "armed", "finished", "failed"):
+            self.workers.labels(*labels, state).set(getattr(status.workers, state))
+
+    def _show_figures(self, labels: tuple[str, str, str], status: LoadTestStatus) -> None:
+        summary = status.summary
+        if summary is None:
+            return
+        self.rate.labels(*labels, "").set(float(summary.requests_per_second or 0))
+        for stage in summary.stages:
+            self.rate.labels(*labels, stage.name).set(float(stage.requests_per_second or 0))
+        self.errors.labels(*labels).set(float(summary.error_percent or 0))
+        self._show_quantiles(self.response, labels, summary.response_time_milliseconds)
+        self._show_quantiles(self.first_token, labels, summary.ttft_milliseconds)
+
+    def _show_quantiles(self, gauge: Gauge, labels: tuple[str, str, str], found: Percentiles | None) -> None:
+        for name in ("p50", "p90", "p95", "p99"):
+            value = getattr(found, name, None)
+            if value is not None:
+                gauge.labels(*labels, f"0.{name[1:]}").set(float(value) / 1000)
+
+    def _show_replicas(self, labels: tuple[str, str, str], status: LoadTestStatus) -> None:
+        if status.scaling is None or not status.scaling.changes:
+            return
+        last = status.scaling.changes[-1]
+        self.replicas.labels(*labels, "desired").set(last.desired or 0)
+        self.replicas.labels(*labels, "ready").set(last.ready or 0)

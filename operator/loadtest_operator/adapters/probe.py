@@ -1,0 +1,122 @@
+"""One real request of each kind, before any load: does the target answer what will be asked of it?
+
+From the operator, straight to a ready endpoint of the Service (or through the API server's pod proxy). A 4xx
+is an answer about the request, anything else may pass with time.
+"""
+
+import json
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from loadgen.core.segment import Segment
+from loadgen.core.workload import BodyFactory
+from loadgen.model.plan import Plan, Request
+from loadtest_operator.adapters.errors import AdapterError, translated
+from loadtest_operator.adapters.http import prefix
+from loadtest_operator.adapters.kube import KubeApi
+from loadtest_operator.core.observed import ProbeResult
+from loadtest_operator.core.settings import WorkerAccess
+from loadtest_operator.core.target import TargetView
+
+LONGEST_SECONDS = 60
+MOST_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Letter:
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+    seconds: int
+
+
+class Prober:
+    """Sends probes, the way the operator reaches pods."""
+
+    def __init__(self, session: aiohttp.ClientSession, kube: KubeApi, access: WorkerAccess) -> None:
+        self._session, self._kube, self._access = session, kube, access
+
+    async def probe(self, plan: Plan, view: TargetView, before: ProbeResult | None) -> ProbeResult:
+        """Every kind of request once, one after the other; the first that fails is the result."""
+        bodies = BodyFactory(plan, Segment(0, 1))
+        for place, request in enumerate(plan.requests):
+            complaint, refused = await self._one(request, bodies.body(place), view)
+            if complaint:
+                again = (before.refused_in_a_row if before else 0) + 1 if refused else 0
+                return ProbeResult(ok=False, message=complaint, refused_in_a_row=again)
+        return ProbeResult(ok=True)
+
+    async def _one(self, request: Request, body: bytes, view: TargetView) -> tuple[str, bool]:
+        """What was wrong (empty: nothing), and whether the target refused the request itself."""
+        method, path, headers, expected = _shape(request)
+        what = f"probe {request.name}: {method} {view.url}{path}"
+        try:
+            answer = await self._send(view, _Letter(method, path, headers, body, request.timeout_seconds))
+        except AdapterError as error:
+            return f"{what}: {error}", False
+        if answer.status in expected:
+            return _empty(request, answer, what), False
+        return (
+            f"{what} answered {answer.status}{_excerpt(answer.body)}",
+            400 <= answer.status < 500 and answer.status != 429,
+        )
+
+    async def _send(self, view: TargetView, letter: _Letter) -> _Answer:
+        seconds = min(letter.seconds, LONGEST_SECONDS)
+        pod = view.endpoints[0].pod if view.endpoints else ""
+        if self._access is WorkerAccess.API_SERVER_PROXY and pod:
+            path = f"/api/v1/namespaces/{view.namespace}/pods/{pod}:{view.endpoints[0].port}/proxy{letter.path}"
+            status, body = await self._kube.proxied(
+                letter.method, path, headers=letter.headers, body=letter.body or None, timeout_seconds=seconds
+            )
+            return _Answer(status, body)
+        timeout = aiohttp.ClientTimeout(total=seconds, connect=5)
+        url = _base(view) + letter.path
+        with translated("no answer"):
+            async with self._session.request(
+                letter.method,
+                url,
+                headers=letter.headers,
+                data=letter.body or None,
+                timeout=timeout,
+                allow_redirects=False,
+            ) as response:
+                return _Answer(response.status, await prefix(response, MOST_BYTES))
+
+
+def _shape(request: Request) -> tuple[str, str, dict[str, str], tuple[int, ...]]:
+    if request.open_ai_chat is not None:
+        return "POST", request.open_ai_chat.path, {"Content-Type": "application/json"}, (200,)
+    if request.http is None:
+        raise ValueError(f"request {request.name} has no kind")
+    return request.http.method, request.http.path, dict(request.http.headers), request.http.expect_status
+
+
+def _base(view: TargetView) -> str:
+    """A ready endpoint, for a Service's name only means something inside the cluster."""
+    if not view.endpoints:
+        return view.url
+    endpoint = view.endpoints[0]
+    host = f"[{endpoint.address}]" if ":" in endpoint.address else endpoint.address
+    return f"http://{host}:{endpoint.port}{urlsplit(view.url).path}"
+
+
+def _empty(request: Request, answer: _Answer, what: str) -> str:
+    """A chat completion without a choice is no answer, whatever its status."""
+    if request.open_ai_chat is None or b'"choices"' in answer.body:
+        return ""
+    return f"{what} answered {answer.status} without any output{_excerpt(answer.body)}"
+
+
+def _excerpt(body: bytes) -> str:
+    text = body[:200].decode(errors="replace").strip()
+    return f": {json.dumps(text, ensure_ascii=False)}" if text else ""

@@ -1,0 +1,108 @@
+"""What a decision asks for: frozen values, performed by one function (`handlers.act`), each safe to perform twice."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from loadtest_operator.core.kinds import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Make an object, or adopt the one that is there if it is ours."""
+
+    kind: Kind
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CreateToken:
+    """Make the run's Secret. The token is drawn when the action is performed; pure code has no secrets."""
+
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove an object of ours; that it is gone already is fine."""
+
+    kind: Kind
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeTarget:
+    """Send one real request of each kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartWorkers:
+    """Tell each worker second 0 on its own clock, nanoseconds since 1970, by worker index."""
+
+    start_at: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class AbortWorkers:
+    """Stop offering load at once."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseWorkers:
+    """Everything is collected; workers may exit."""
+
+
+@dataclass(frozen=True, slots=True)
+class InjectFault:
+    """Put a delay into the workers' path; the proxy takes it back by itself after the duration."""
+
+    fault: str
+    latency_milliseconds: int
+    jitter_milliseconds: int
+    duration_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecoverFault:
+    """Take the delay back now."""
+
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
+class SaveTimeline:
+    """Keep what was seen of the target for an operator that comes after a crash."""
+
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreReport:
+    """Write the whole report as an artifact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """A Kubernetes Event about the LoadTest."""
+
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+
+
+Action = (
+    Create
+    | CreateToken
+    | Delete
+    | ProbeTarget
+    | StartWorkers
+    | AbortWorkers
+    | ReleaseWorkers
+    | InjectFault
+    | RecoverFault
+    | SaveTimeline
+    | StoreReport
+    | Emit
+)

@@ -1,0 +1,216 @@
+"""Act: the one place where decisions become effects. Every action is safe to repeat; what fails is tried at the next
+look.
+
+A failed action is remembered as the run's `trouble`, so that the rules can show it and give up in time.
+"""
+
+import asyncio
+import base64
+import contextlib
+import secrets
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import timedelta
+from typing import Any
+
+from loadgen.model.wire import WorkerState
+from loadtest_operator.adapters import proxy, workers
+from loadtest_operator.adapters.control import Address
+from loadtest_operator.adapters.errors import AdapterError, ConflictError
+from loadtest_operator.core import manifests, report, times
+from loadtest_operator.core.actions import (
+    AbortWorkers,
+    Action,
+    Create,
+    CreateToken,
+    Delete,
+    Emit,
+    InjectFault,
+    ProbeTarget,
+    RecoverFault,
+    ReleaseWorkers,
+    SaveTimeline,
+    StartWorkers,
+    StoreReport,
+)
+from loadtest_operator.core.kinds import CONFIG_MAP, EVENT, POD, SECRET, Kind
+from loadtest_operator.core.observed import Observed, Stored
+from loadtest_operator.handlers.context import Context
+from loadtest_operator.handlers.memory import Memory, RunMemory
+
+TIMELINE_EVERY = timedelta(seconds=5)
+CREATES = (Create, CreateToken, SaveTimeline, StoreReport, StartWorkers, InjectFault)
+
+
+async def act(context: Context, observed: Observed, memory: Memory, actions: Iterable[Action]) -> None:
+    """Perform them, one after the other."""
+    run, troubles = memory.run, []
+    for action in actions:
+        if memory.deleting and isinstance(action, CREATES):
+            continue
+        try:
+            await PERFORMERS[type(action)](context, observed, run, action)
+        except AdapterError as error:
+            troubles.append(str(error))
+    run.trouble = "; ".join(troubles)
+
+
+async def _create(context: Context, observed: Observed, _run: RunMemory, action: Create) -> None:
+    await _create_or_adopt(context, observed, action.kind, dict(action.body))
+
+
+async def _create_token(context: Context, observed: Observed, run: RunMemory, action: CreateToken) -> None:
+    token = secrets.token_urlsafe(32)
+    data = {"token": base64.b64encode(token.encode()).decode()}
+    await _create_or_adopt(context, observed, SECRET, {**action.body, "data": data})
+
+
+async def _create_or_adopt(context: Context, observed: Observed, kind: Kind, body: dict[str, Any]) -> None:
+    try:
+        await context.kube.create(kind, observed.namespace, body)
+    except ConflictError:
+        name = body["metadata"]["name"]
+        found = await context.kube.get(kind, observed.namespace, name)
+        owners = found["metadata"].get("ownerReferences", []) if found else []
+        if found is not None and not any(owner["uid"] == observed.uid for owner in owners):
+            raise ConflictError(
+                f"{kind.kind} {name} exists and belongs to somebody else: delete or rename it"
+            ) from None
+
+
+async def _delete(context: Context, observed: Observed, _run: RunMemory, action: Delete) -> None:
+    await context.kube.delete(action.kind, observed.namespace, action.name)
+
+
+async def _probe(context: Context, observed: Observed, run: RunMemory, _action: ProbeTarget) -> None:
+    if observed.target is not None:
+        run.probe = await context.prober.probe(observed.plan, observed.target, run.probe)
+
+
+async def _start(context: Context, observed: Observed, run: RunMemory, action: StartWorkers) -> None:
+    async def one(address: Address, index: int) -> None:
+        if index in action.start_at:
+            _note(context, run, index, await workers.start(context.control, address, run.token, action.start_at[index]))
+
+    await _each(observed, run, one)
+
+
+async def _abort(context: Context, observed: Observed, run: RunMemory, action: AbortWorkers) -> None:
+    async def one(address: Address, index: int) -> None:
+        _note(context, run, index, await workers.abort(context.control, address, run.token, action.reason))
+
+    await _each(observed, run, one)
+
+
+async def _release(context: Context, observed: Observed, run: RunMemory, _action: ReleaseWorkers) -> None:
+    async def one(address: Address, _index: int) -> None:
+        await workers.release(context.control, address, run.token)
+
+    with contextlib.suppress(AdapterError):
+        await _each(observed, run, one)
+
+
+async def _each(observed: Observed, run: RunMemory, do: Callable[[Address, int], Awaitable[None]]) -> None:
+    """All workers at once; one that cannot be reached does not keep the others from being told."""
+    reachable = [pod for pod in observed.pods if pod.ip and pod.phase == "Running"]
+    if not run.token:
+        return
+    answers = await asyncio.gather(
+        *(do(Address(observed.namespace, pod.name, pod.ip, manifests.CONTROL_PORT), pod.index) for pod in reachable),
+        return_exceptions=True,
+    )
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
+
+
+def _note(context: Context, run: RunMemory, index: int, state: WorkerState) -> None:
+    if index in run.workers:
+        run.workers[index].state = state
+        run.workers[index].answered = context.clock()
+
+
+async def _inject(context: Context, observed: Observed, run: RunMemory, action: InjectFault) -> None:
+    address = await _proxy_address(context, observed)
+    run.proxy = await proxy.inject(
+        context.control,
+        address,
+        run.token,
+        latency=action.latency_milliseconds,
+        jitter=action.jitter_milliseconds,
+        seconds=action.duration_seconds,
+    )
+
+
+async def _recover(context: Context, observed: Observed, run: RunMemory, _action: RecoverFault) -> None:
+    run.proxy = await proxy.recover(context.control, await _proxy_address(context, observed), run.token)
+
+
+async def _proxy_address(context: Context, observed: Observed) -> Address:
+    pod = await context.kube.get(POD, observed.namespace, observed.names.proxy)
+    ip = (pod or {}).get("status", {}).get("podIP", "")
+    if not ip:
+        raise AdapterError("the delay proxy has no address")
+    return Address(observed.namespace, observed.names.proxy, ip, manifests.CONTROL_PORT)
+
+
+async def _save_timeline(context: Context, observed: Observed, run: RunMemory, action: SaveTimeline) -> None:
+    text = action.body["data"]["timeline.json"]
+    recent = run.timeline_saved_at is not None and observed.now - run.timeline_saved_at < TIMELINE_EVERY
+    if text == run.timeline_saved or recent:
+        return
+    await context.kube.put(CONFIG_MAP, observed.namespace, observed.names.timeline, action.body)
+    run.timeline_saved, run.timeline_saved_at = text, observed.now
+
+
+async def _store_report(context: Context, observed: Observed, run: RunMemory, _action: StoreReport) -> None:
+    if observed.tally is None:
+        return
+    try:
+        artifact = await asyncio.to_thread(report.build, observed, observed.tally)
+        await context.kube.put(CONFIG_MAP, observed.namespace, artifact.name, artifact.body)
+    except (AdapterError, ValueError) as error:
+        run.stored = Stored(observed.names.report, error=str(error))
+        return
+    run.stored = Stored(artifact.name, artifact.sha256, artifact.size)
+
+
+async def _emit(context: Context, observed: Observed, _run: RunMemory, action: Emit) -> None:
+    now = context.clock()
+    body = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{observed.name[:200]}.{times.nanoseconds(now):x}", "namespace": observed.namespace},
+        "involvedObject": {
+            "apiVersion": "loadtest.dev/v1alpha1",
+            "kind": "LoadTest",
+            "name": observed.name,
+            "namespace": observed.namespace,
+            "uid": observed.uid,
+        },
+        "type": action.type,
+        "reason": action.reason,
+        "message": action.message[:1000],
+        "source": {"component": "loadtest-operator"},
+        "firstTimestamp": times.whole(now),
+        "lastTimestamp": times.whole(now),
+        "count": 1,
+    }
+    # An Event is a courtesy: nothing depends on it.
+    with contextlib.suppress(AdapterError):
+        await context.kube.create(EVENT, observed.namespace, body)
+
+
+PERFORMERS: dict[type[Action], Callable[..., Awaitable[None]]] = {
+    Create: _create,
+    CreateToken: _create_token,
+    Delete: _delete,
+    ProbeTarget: _probe,
+    StartWorkers: _start,
+    AbortWorkers: _abort,
+    ReleaseWorkers: _release,
+    InjectFault: _inject,
+    RecoverFault: _recover,
+    SaveTimeline: _save_timeline,
+    StoreReport: _store_report,
+    Emit: _emit,
+}

@@ -1,0 +1,247 @@
+"""Gather: the world around one LoadTest, into one frozen value.
+
+What the API server shows is read anew at each look; where it cannot be read now, the last known stays (a pod is
+not gone because the API server is). Workers are asked directly. Nothing is decided here.
+"""
+
+import asyncio
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from loadgen.core.tally import Tally
+from loadtest_operator.adapters import proxy, target, workers
+from loadtest_operator.adapters.control import Address
+from loadtest_operator.adapters.errors import AdapterError
+from loadtest_operator.api.loadtest import LoadTestSpec
+from loadtest_operator.api.meta import ConditionType
+from loadtest_operator.api.status import LoadTestStatus, Phase
+from loadtest_operator.core import conditions, manifests, timeline, times
+from loadtest_operator.core.kinds import CONFIG_MAP, EVENT, JOB, POD, SECRET
+from loadtest_operator.core.names import Names
+from loadtest_operator.core.observed import JobView, Observed, ProxyView, WorkerView
+from loadtest_operator.core.pods import WorkerPod, newest_by_index, problem_of, worker_pod
+from loadtest_operator.handlers import targets
+from loadtest_operator.handlers.context import Context
+from loadtest_operator.handlers.memory import Memory, RunMemory, WorkerMemory
+
+Object = Mapping[str, Any]
+
+ACTIVE = (Phase.PREPARING, Phase.RUNNING, Phase.SETTLING)
+MUTABLE = ("abort", "suspend", "ttl_seconds_after_finished")
+FIRST_COMPLAINT_SECONDS = 3
+
+
+async def gather(context: Context, body: Object, memory: Memory) -> Observed:
+    """The world, now."""
+    namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
+    status = memory.status or LoadTestStatus.model_validate(body.get("status") or {})
+    run = memory.for_run(status.run.number)
+    names = Names(name, status.run.number)
+    live, problems = parsed(body.get("spec") or {})
+    spec = await _spec_of_run(context, namespace, names, status, live, run)
+    phase = status.phase or Phase.PENDING
+    if spec is not None and phase in ACTIVE:
+        await _look_around(context, namespace, names, spec, status, run)
+    return Observed(
+        now=context.clock(),
+        namespace=namespace,
+        name=name,
+        uid=body["metadata"]["uid"],
+        generation=body["metadata"].get("generation", 0),
+        status=status,
+        settings=context.settings,
+        spec=spec,
+        problems=problems,
+        token=live.run_token if live else "",
+        blocker=await targets.blocker(context, body, spec) if phase is Phase.PENDING else "",
+        job=run.job,
+        pods=run.pods,
+        workers=_views(context, run),
+        target=run.target,
+        probe=run.probe,
+        proxy=run.proxy,
+        tally=run.tally,
+        timeline=run.timeline,
+        stored=run.stored,
+        trouble=run.trouble,
+    )
+
+
+def parsed(spec: Object) -> tuple[LoadTestSpec | None, tuple[str, ...]]:
+    """The spec, or a sentence for everything that is wrong with it."""
+    try:
+        return LoadTestSpec.model_validate(spec), ()
+    except ValidationError as error:
+        return None, tuple(
+            f"{'.'.join(['spec', *(str(part) for part in problem['loc'])])}: {problem['msg']}"
+            for problem in error.errors()
+        )
+
+
+async def _spec_of_run(
+    context: Context, namespace: str, names: Names, status: LoadTestStatus, live: LoadTestSpec | None, run: RunMemory
+) -> LoadTestSpec | None:
+    """The spec that the run began with, with today's abort, suspend and ttl."""
+    if status.phase not in (*ACTIVE, Phase.EVALUATING):
+        return live
+    if live is not None and live.run_token == status.run.token:
+        run.spec = live
+        return live
+    if run.spec is None:
+        found = await context.kube.get(CONFIG_MAP, namespace, names.plan)
+        run.spec = LoadTestSpec.model_validate_json(found["data"]["spec.json"]) if found else None
+    if run.spec is None or live is None:
+        return run.spec
+    return run.spec.model_copy(update={field: getattr(live, field) for field in MUTABLE})
+
+
+async def _look_around(
+    context: Context, namespace: str, names: Names, spec: LoadTestSpec, status: LoadTestStatus, run: RunMemory
+) -> None:
+    looks = [_look_at_target(context, namespace, names, spec, run)]
+    if conditions.is_true(status.conditions, ConditionType.TARGET_READY):
+        looks += [
+            _look_at_workers(context, namespace, names, spec, run),
+            _look_at_proxy(context, namespace, names, spec, run),
+        ]
+    await asyncio.gather(*looks)
+
+
+async def _look_at_target(context: Context, namespace: str, names: Names, spec: LoadTestSpec, run: RunMemory) -> None:
+    await _load_timeline(context, namespace, names, run)
+    try:
+        run.target = await target.look(context.kube, spec, namespace)
+    except AdapterError as error:
+        run.trouble = str(error)
+        return
+    if run.target.found and spec.target.service_ref is not None:
+        run.timeline = timeline.extended(run.timeline, run.target, context.clock())
+
+
+async def _load_timeline(context: Context, namespace: str, names: Names, run: RunMemory) -> None:
+    """Once: what an operator before us saw."""
+    if run.timeline_loaded:
+        return
+    found = await context.kube.get(CONFIG_MAP, namespace, names.timeline)
+    if found is not None:
+        run.timeline = timeline.from_json(found["data"]["timeline.json"])
+    run.timeline_loaded = True
+
+
+async def _look_at_workers(context: Context, namespace: str, names: Names, spec: LoadTestSpec, run: RunMemory) -> None:
+    try:
+        await _look_at_job(context, namespace, names, spec, run)
+    except AdapterError as error:
+        # The last known pods stay; workers can be asked without the API server.
+        run.trouble = str(error)
+        if run.job is None:
+            raise
+    await asyncio.gather(*(_look_at_worker(context, namespace, spec, run, pod) for pod in run.pods if pod.ip))
+
+
+async def _look_at_job(context: Context, namespace: str, names: Names, spec: LoadTestSpec, run: RunMemory) -> None:
+    job = await context.kube.get(JOB, namespace, names.job)
+    if job is None:
+        run.job, run.pods = None, ()
+        return
+    pods = await context.kube.list(POD, namespace, labels=names.selector(manifests.WORKER))
+    run.pods = newest_by_index(worker_pod(pod) for pod in pods)
+    short = len(run.pods) < spec.load.workers
+    run.job = _job_view(job, await _complaint(context, namespace, job) if short else "")
+    run.token = run.token or await _token(context, namespace, names)
+
+
+def _job_view(job: Object, trouble: str) -> JobView:
+    failed = [found for found in job.get("status", {}).get("conditions") or [] if found["type"] == "Failed"]
+    created = times.parse(job["metadata"]["creationTimestamp"])
+    if created is None:
+        raise AdapterError("a Job without creationTimestamp")
+    return JobView(
+        created=created,
+        failed=any(found["status"] == "True" for found in failed),
+        message=failed[0].get("message", "") if failed else "",
+        trouble=trouble,
+    )
+
+
+async def _complaint(context: Context, namespace: str, job: Object) -> str:
+    """Why the Job controller could not make a pod: a quota, admission."""
+    created = times.parse(job["metadata"]["creationTimestamp"])
+    if created is None or (context.clock() - created).total_seconds() < FIRST_COMPLAINT_SECONDS:
+        return ""
+    fields = f"involvedObject.name={job['metadata']['name']},reason=FailedCreate"
+    events = await context.kube.list(EVENT, namespace, fields=fields)
+    return str(events[-1].get("message", "")) if events else ""
+
+
+async def _token(context: Context, namespace: str, names: Names) -> str:
+    found = await context.kube.get(SECRET, namespace, names.secret)
+    return base64.b64decode(found["data"]["token"]).decode() if found else ""
+
+
+async def _look_at_worker(context: Context, namespace: str, spec: LoadTestSpec, run: RunMemory, pod: WorkerPod) -> None:
+    """Its state, and what it measured since we last asked."""
+    memory = run.workers.setdefault(pod.index, WorkerMemory(context.clock()))
+    if _view(context, pod.index, memory).drained:
+        return
+    address = Address(namespace, pod.name, pod.ip, manifests.CONTROL_PORT)
+    try:
+        polled = await workers.poll(context.control, address, run.token)
+        memory.note(polled.offset, polled.round_trip)
+        await _collect(context, address, spec, run, memory, pod.index, polled.state.last)
+    except AdapterError as error:
+        memory.error = str(error)
+        return
+    memory.state, memory.answered, memory.error = polled.state, context.clock(), ""
+
+
+async def _collect(
+    context: Context, address: Address, spec: LoadTestSpec, run: RunMemory, memory: WorkerMemory, index: int, last: int
+) -> None:
+    while memory.collected < last:
+        snapshot = await workers.deltas(context.control, address, run.token, memory.collected)
+        if run.tally is None:
+            run.tally = Tally(spec.plan)
+        for delta in snapshot.deltas:
+            run.tally.add(delta)
+        memory.collected = snapshot.last
+        if not snapshot.more:
+            return
+
+
+async def _look_at_proxy(context: Context, namespace: str, names: Names, spec: LoadTestSpec, run: RunMemory) -> None:
+    if not any(fault.network_delay for fault in spec.faults):
+        return
+    try:
+        pod = await context.kube.get(POD, namespace, names.proxy)
+        run.proxy = await _proxy_view(context, namespace, pod, run) if pod else None
+    except AdapterError as error:
+        run.proxy = ProxyView(problem=str(error))
+
+
+async def _proxy_view(context: Context, namespace: str, pod: Object, run: RunMemory) -> ProxyView:
+    ip, problem = pod.get("status", {}).get("podIP", ""), problem_of(pod)
+    if problem is not None or not ip or not run.token:
+        return ProxyView(problem=problem.message if problem else "its pod is starting")
+    address = Address(namespace, pod["metadata"]["name"], ip, manifests.CONTROL_PORT)
+    return await proxy.state(context.control, address, run.token)
+
+
+def _views(context: Context, run: RunMemory) -> tuple[WorkerView, ...]:
+    return tuple(_view(context, index, run.workers[index]) for index in sorted(run.workers))
+
+
+def _view(context: Context, index: int, memory: WorkerMemory) -> WorkerView:
+    heard = memory.answered or memory.asked_since
+    return WorkerView(
+        index=index,
+        state=memory.state,
+        silent_seconds=max(0.0, (context.clock() - heard).total_seconds()),
+        error=memory.error,
+        offset=memory.offset,
+        samples=memory.samples,
+        collected=memory.collected,
+    )

@@ -1,0 +1,82 @@
+"""What the operator keeps in memory about a run. Losing it costs work, never truth: all of it can be pulled again.
+
+One `RunMemory` per run number; a new run starts with a new one.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from loadgen.core.tally import Tally
+from loadgen.model.wire import WorkerState
+from loadtest_operator.api.loadtest import LoadTestSpec
+from loadtest_operator.api.status import LoadTestStatus
+from loadtest_operator.core.observed import JobView, ProbeResult, ProxyView, Stored
+from loadtest_operator.core.pods import WorkerPod
+from loadtest_operator.core.target import TargetView
+from loadtest_operator.core.timeline import Timeline
+
+
+@dataclass(slots=True)
+class WorkerMemory:
+    """One worker's clock, last state and how far it is collected."""
+
+    asked_since: datetime
+    state: WorkerState | None = None
+    answered: datetime | None = None
+    error: str = ""
+    round_trip: int = 0
+    offset: int = 0
+    samples: int = 0
+    collected: int = 0
+
+    def note(self, offset: int, round_trip: int) -> None:
+        """The shortest round trip knows the clock best."""
+        if not self.samples or round_trip < self.round_trip:
+            self.offset, self.round_trip = offset, round_trip
+        self.samples += 1
+
+
+@dataclass(slots=True)
+class RunMemory:
+    """One run."""
+
+    number: int = 0
+    spec: LoadTestSpec | None = None
+    """The spec that the run began with."""
+    token: str = ""
+    """Bearer token of the workers."""
+    job: JobView | None = None
+    pods: tuple[WorkerPod, ...] = ()
+    tally: Tally | None = None
+    workers: dict[int, WorkerMemory] = field(default_factory=dict)
+    target: TargetView | None = None
+    timeline: Timeline = field(default_factory=Timeline)
+    timeline_loaded: bool = False
+    timeline_saved: str = ""
+    timeline_saved_at: datetime | None = None
+    probe: ProbeResult | None = None
+    proxy: ProxyView | None = None
+    stored: Stored | None = None
+    trouble: str = ""
+
+
+@dataclass(slots=True)
+class Memory:
+    """One LoadTest."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    status: LoadTestStatus | None = None
+    written: dict[str, object] = field(default_factory=dict)
+    """The status as JSON, as the API server has it."""
+    written_at: datetime | None = None
+    deleting: bool = False
+    bugs: int = 0
+    """Looks in a row that failed on a bug of ours."""
+    run: RunMemory = field(default_factory=RunMemory)
+
+    def for_run(self, number: int) -> RunMemory:
+        """The memory of this run; that of an earlier one is dropped."""
+        if self.run.number != number:
+            self.run = RunMemory(number)
+        return self.run

@@ -1,0 +1,207 @@
+"""LoadTestSchedules in kopf: a daemon for each, which sleeps until the next start is due, at most half a minute.
+
+Every look reads the schedule and its LoadTests anew: gather → decide → write → act. What is kept between looks is
+only what the API cannot say (`Memory`), and losing it costs nothing but a repeated attempt.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import kopf
+from pydantic import ValidationError
+
+from loadtest_operator.adapters.errors import AdapterError, ConflictError, NotFoundError
+from loadtest_operator.adapters.schedule_metrics import ScheduleMetrics
+from loadtest_operator.api.meta import API_VERSION, GROUP, VERSION
+from loadtest_operator.api.schedule import LoadTestScheduleSpec, LoadTestScheduleStatus
+from loadtest_operator.core import diff, schedule_children, times
+from loadtest_operator.core.actions import Delete, Emit
+from loadtest_operator.core.kinds import EVENT, LOAD_TEST, LOAD_TEST_SCHEDULE
+from loadtest_operator.core.schedule import (
+    AbortChild,
+    ObservedSchedule,
+    ScheduleAction,
+    StartChild,
+    decide_schedule,
+)
+from loadtest_operator.core.schedule_children import REPLACED_ANNOTATION, SCHEDULE_LABEL
+from loadtest_operator.handlers.context import Context
+
+log = logging.getLogger(__name__)
+
+Object = Mapping[str, Any]
+
+RETRY_SECONDS, BUG_SECONDS, LONGEST_LOOK_SECONDS = 2.0, 10.0, 60.0
+
+
+@dataclass(slots=True)
+class Memory:
+    """One schedule, as long as its daemon runs."""
+
+    started: datetime | None = None
+    trouble: str = ""
+
+
+def register(registry: kopf.OperatorRegistry, context: Context) -> None:
+    """The handler of LoadTestSchedules."""
+    metrics = ScheduleMetrics(context.metrics.registry)
+
+    @kopf.daemon(
+        GROUP,
+        VERSION,
+        LOAD_TEST_SCHEDULE.plural,
+        registry=registry,
+        cancellation_backoff=1,
+        cancellation_timeout=10,
+    )
+    async def follow(body: kopf.Body, stopped: kopf.DaemonStopped, **_: Any) -> None:
+        memory, where = Memory(), (body["metadata"]["namespace"], body["metadata"]["name"])
+        try:
+            while not stopped:
+                await stopped.wait(await look(context, metrics, memory, *where))
+        finally:
+            metrics.forget(*where)
+
+
+async def look(context: Context, metrics: ScheduleMetrics, memory: Memory, namespace: str, name: str) -> float:
+    """One look; the seconds until the next. Never raises: whatever went wrong, there is a next look."""
+    try:
+        async with asyncio.timeout(LONGEST_LOOK_SECONDS):
+            return await _look(context, metrics, memory, namespace, name)
+    except (AdapterError, TimeoutError) as error:
+        context.metrics.failures.labels(type(error).__name__).inc()
+        log.warning("schedule %s/%s: %s; trying again", namespace, name, error or "took too long")
+        return RETRY_SECONDS
+    except Exception:
+        context.metrics.failures.labels("Bug").inc()
+        log.exception("schedule %s/%s: a bug in the operator; trying again", namespace, name)
+        return BUG_SECONDS
+
+
+async def _look(context: Context, metrics: ScheduleMetrics, memory: Memory, namespace: str, name: str) -> float:
+    body = await context.kube.get(LOAD_TEST_SCHEDULE, namespace, name)
+    if body is None or "deletionTimestamp" in body["metadata"]:
+        return RETRY_SECONDS
+    labels = f"{SCHEDULE_LABEL}={name}"
+    observed = observe(body, await context.kube.list(LOAD_TEST, namespace, labels=labels), memory)
+    decision = decide_schedule(observed, context.clock())
+    await _write(context, body, decision.status)
+    await _act(context, observed, memory, decision.actions)
+    metrics.show(namespace, name, decision.status)
+    return decision.wake_after
+
+
+def observe(body: Object, children: list[dict[str, Any]], memory: Memory) -> ObservedSchedule:
+    """What the API server said, as the decision wants it."""
+    metadata = body["metadata"]
+    spec, problems = _spec(body)
+    return ObservedSchedule(
+        name=metadata["name"],
+        namespace=metadata["namespace"],
+        uid=metadata["uid"],
+        generation=metadata["generation"],
+        created=datetime.fromisoformat(metadata["creationTimestamp"]),
+        spec=spec,
+        template=body["spec"].get("loadTestTemplate") or {},
+        status=LoadTestScheduleStatus.model_validate(body.get("status") or {}),
+        children=schedule_children.seen(children, metadata["uid"]),
+        problems=problems,
+        started=memory.started,
+        trouble=memory.trouble,
+    )
+
+
+def _spec(body: Object) -> tuple[LoadTestScheduleSpec | None, tuple[str, ...]]:
+    try:
+        return LoadTestScheduleSpec.model_validate(body["spec"]), ()
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False)
+        return None, tuple(f"spec.{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in found)
+
+
+async def _write(context: Context, body: Object, status: LoadTestScheduleStatus) -> None:
+    metadata = body["metadata"]
+    new = status.model_dump(mode="json", exclude_none=True)
+    if patch := diff.merge_patch(body.get("status") or {}, new):
+        where = (metadata["namespace"], metadata["name"])
+        await context.kube.merge_patch(LOAD_TEST_SCHEDULE, *where, {"status": patch}, "status")
+
+
+async def _act(
+    context: Context, observed: ObservedSchedule, memory: Memory, actions: tuple[ScheduleAction, ...]
+) -> None:
+    """Perform them; what fails is tried again at the next look, and its trouble shown there."""
+    troubles = []
+    for action in actions:
+        try:
+            await PERFORMERS[type(action)](context, observed, memory, action)
+        except AdapterError as error:
+            troubles.append(str(error))
+            log.warning("schedule %s/%s: %s", observed.namespace, observed.name, error)
+    memory.trouble = "; ".join(troubles)
+
+
+async def _start(context: Context, observed: ObservedSchedule, memory: Memory, action: StartChild) -> None:
+    name = action.body["metadata"]["name"]
+    try:
+        await context.kube.create(LOAD_TEST, observed.namespace, action.body)
+    except ConflictError:
+        found = await context.kube.get(LOAD_TEST, observed.namespace, name)
+        if found is None or not schedule_children.is_ours(found, observed.uid):
+            raise ConflictError(f"LoadTest {name} exists and is not this schedule's: delete or rename it") from None
+    else:
+        await _emit(context, observed, memory, Emit("Normal", "Started", action.says))
+    memory.started = action.minute
+    log.info("schedule %s/%s started %s", observed.namespace, observed.name, action.says)
+
+
+async def _abort(context: Context, observed: ObservedSchedule, _memory: Memory, action: AbortChild) -> None:
+    patch = {"metadata": {"annotations": {REPLACED_ANNOTATION: action.replaced_by}}, "spec": {"abort": True}}
+    try:
+        await context.kube.merge_patch(LOAD_TEST, observed.namespace, action.name, patch)
+    except NotFoundError:
+        return
+
+
+async def _delete(context: Context, observed: ObservedSchedule, _memory: Memory, action: Delete) -> None:
+    await context.kube.delete(LOAD_TEST, observed.namespace, action.name)
+
+
+async def _emit(context: Context, observed: ObservedSchedule, _memory: Memory, action: Emit) -> None:
+    now = context.clock()
+    body = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{observed.name}.{times.nanoseconds(now):x}", "namespace": observed.namespace},
+        "involvedObject": {
+            "apiVersion": API_VERSION,
+            "kind": "LoadTestSchedule",
+            "name": observed.name,
+            "namespace": observed.namespace,
+            "uid": observed.uid,
+        },
+        "type": action.type,
+        "reason": action.reason,
+        "message": action.message[:1000],
+        "source": {"component": "loadtest-operator"},
+        "firstTimestamp": times.whole(now),
+        "lastTimestamp": times.whole(now),
+        "count": 1,
+    }
+    try:
+        await context.kube.create(EVENT, observed.namespace, body)
+    except AdapterError as error:
+        # An Event is a courtesy: nothing depends on it.
+        log.info("no Event about schedule %s/%s: %s", observed.namespace, observed.name, error)
+
+
+PERFORMERS: dict[type[ScheduleAction], Callable[..., Awaitable[None]]] = {
+    StartChild: _start,
+    AbortChild: _abort,
+    Delete: _delete,
+    Emit: _emit,
+}

@@ -1,0 +1,33 @@
+"""The only writer of a LoadTest's status: small merge patches, at most one in five seconds unless something
+important changed.
+"""
+
+from datetime import timedelta
+
+from loadtest_operator.api.status import LoadTestStatus
+from loadtest_operator.core import diff
+from loadtest_operator.core.kinds import LOAD_TEST
+from loadtest_operator.core.observed import Observed
+from loadtest_operator.handlers.context import Context
+from loadtest_operator.handlers.memory import Memory
+
+EVERY = timedelta(seconds=5)
+PATIENT: dict[str, frozenset[str] | None] = {
+    "summary": None,
+    "workers": None,
+    "scaling": None,
+    "message": None,
+    "observedGeneration": None,
+    "run": frozenset({"progressPercent"}),
+}
+
+
+async def write(context: Context, observed: Observed, memory: Memory, status: LoadTestStatus) -> None:
+    """Bring the stored status to this one. The memory follows only what was written (or may wait)."""
+    new = status.model_dump(mode="json", exclude_none=True)
+    patch = diff.merge_patch(memory.written, new)
+    waited = memory.written_at is None or observed.now - memory.written_at >= EVERY
+    if patch and (waited or diff.is_urgent(patch, PATIENT)):
+        await context.kube.merge_patch(LOAD_TEST, observed.namespace, observed.name, {"status": patch}, "status")
+        memory.written, memory.written_at = new, observed.now
+    memory.status = status

@@ -1,0 +1,113 @@
+"""The composition root: settings → clients → kopf. `python -m loadtest_operator`."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import sys
+
+import kopf
+
+from loadtest_operator.adapters import health
+from loadtest_operator.adapters.control import ControlClient
+from loadtest_operator.adapters.health import Heart
+from loadtest_operator.adapters.kube import KubeApi
+from loadtest_operator.adapters.lease import Leadership
+from loadtest_operator.adapters.metrics import Metrics
+from loadtest_operator.adapters.probe import Prober
+from loadtest_operator.adapters.sessions import pod_session
+from loadtest_operator.core import settings
+from loadtest_operator.core.settings import Settings, SettingsError
+from loadtest_operator.handlers import janitor, loadtest, schedule, startup
+from loadtest_operator.handlers.context import Context
+
+BAD_SETTINGS, LEASE_LOST = 2, 3
+
+
+def main() -> int:
+    """Run until SIGTERM."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for chatty in ("kopf", "aiohttp.access"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    try:
+        chosen = settings.read(os.environ)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return BAD_SETTINGS
+    asyncio.run(run(chosen))
+    return 0
+
+
+async def run(chosen: Settings) -> None:
+    """Everything, wired."""
+    kube = await KubeApi.connect()
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(kube.close)
+        session = await stack.enter_async_context(pod_session())
+        metrics = Metrics()
+        context = Context(
+            kube=kube,
+            control=ControlClient(session, kube, chosen.worker_access),
+            prober=Prober(session, kube, chosen.worker_access),
+            settings=chosen,
+            metrics=metrics,
+        )
+        heart = Heart(metrics.lag.set)
+        beating = asyncio.create_task(heart.beat(), name="heart")
+        stack.callback(beating.cancel)
+        for served in (await metrics.serve(chosen.metrics_port), await health.serve(chosen.probe_port, heart)):
+            stack.push_async_callback(served.cleanup)
+        await lead(context)
+
+
+async def lead(context: Context) -> None:
+    """Act only while the lease is ours. Without LEASE_NAMESPACE (on a laptop) nobody else is expected."""
+    chosen = context.settings
+    if not chosen.lease_namespace:
+        return await operate(context)
+    leadership = Leadership(context.kube, chosen.lease_namespace, chosen.lease_name, identity(chosen), context.clock)
+    await leadership.acquire()
+    acting = asyncio.create_task(operate(context), name="operator")
+    holding = asyncio.create_task(leadership.hold(), name="lease")
+    await asyncio.wait({acting, holding}, return_when=asyncio.FIRST_COMPLETED)
+    if holding.done():
+        # Not gracefully: whatever we are in the middle of must not go on beside the next leader.
+        logging.getLogger(__name__).critical("exiting: %s", holding.exception())
+        os._exit(LEASE_LOST)
+    holding.cancel()
+    await leadership.release()
+    return await acting
+
+
+def identity(chosen: Settings) -> str:
+    """Of this process: the pod's name, or the host's."""
+    return chosen.identity or f"{socket.gethostname()}-{os.getpid()}"
+
+
+async def operate(context: Context) -> None:
+    """kopf and the janitor; whoever ends first ends the other."""
+    registry = kopf.OperatorRegistry()
+    startup.register(registry)
+    loadtest.register(registry, context)
+    schedule.register(registry, context)
+    chosen = context.settings
+    tidy = asyncio.create_task(janitor.keep_tidy(context), name="janitor")
+    try:
+        await kopf.operator(
+            registry=registry,
+            # By itself kopf asks for the user's name, and a container's user need not have one.
+            identity=identity(chosen),  # type: ignore[arg-type]  # a NewType that kopf does not export
+            settings=startup.operator_settings(namespaced=bool(chosen.watch_namespaces)),
+            standalone=True,
+            clusterwide=not chosen.watch_namespaces,
+            namespaces=chosen.watch_namespaces,
+        )
+    finally:
+        tidy.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await tidy
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""The objects of a run: what a security review looks for, and what the contract with the worker says."""
+
+from typing import Any
+
+import pytest
+
+from builders import a_valid_spec
+from loadtest_operator.core import guard, manifests
+from loadtest_operator.core.settings import Settings
+from unit.operator.world import World
+
+DELAY = {
+    "name": "slow", "startInStage": "peak", "durationSeconds": 4, "networkDelay": {"latencyMilliseconds": 300},
+}  # fmt: skip
+
+
+def a_world(**changes: Any) -> World:
+    world = World(a_valid_spec(**changes))
+    while not world.status.run.target:
+        world.step()
+    return world
+
+
+def the_job(**changes: Any) -> dict[str, Any]:
+    return manifests.job(a_world(**changes).look())
+
+
+def pod_specs() -> list[dict[str, Any]]:
+    world = a_world(faults=[DELAY])
+    return [manifests.job(world.look())["spec"]["template"]["spec"], manifests.proxy_pod(world.look())["spec"]]
+
+
+@pytest.mark.parametrize("spec", pod_specs(), ids=["worker", "proxy"])
+def test_pods_are_restricted(spec: dict[str, Any]) -> None:
+    container = spec["containers"][0]
+
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": True,
+    }
+    assert {list(volume)[1] for volume in spec["volumes"]} == {"secret", "configMap", "emptyDir"}
+
+
+def test_workers_are_never_restarted() -> None:
+    spec = the_job(load={"workers": 3})["spec"]
+
+    assert (spec["completions"], spec["parallelism"], spec["completionMode"]) == (3, 3, "Indexed")
+    assert spec["backoffLimitPerIndex"] == 0
+    assert spec["podReplacementPolicy"] == "Failed"
+    assert spec["template"]["spec"]["restartPolicy"] == "Never"
+
+
+def test_everything_ends_by_itself() -> None:
+    job = the_job(activeDeadlineSeconds=100)
+    environment = {item["name"]: item["value"] for item in job["spec"]["template"]["spec"]["containers"][0]["env"]}
+
+    assert 100 < int(environment["LOADTEST_DEADLINE_SECONDS"]) < job["spec"]["activeDeadlineSeconds"]
+
+
+def test_everything_belongs_to_the_load_test() -> None:
+    world = a_world(faults=[DELAY])
+    makers = (manifests.job, manifests.secret, manifests.plan, manifests.network_policy, manifests.proxy_pod,
+              manifests.proxy_service)  # fmt: skip
+
+    for make in makers:
+        metadata = make(world.look())["metadata"]
+        assert metadata["ownerReferences"][0]["uid"] == "uid-of-test"
+        assert metadata["labels"]["loadtest.dev/run"] == "1"
+
+
+def test_workers_send_to_the_target() -> None:
+    assert manifests.workers_target(a_world().look()) == "http://web.demo.svc:80"
+
+
+def test_with_a_delay_they_send_to_the_proxy_for_the_whole_run() -> None:
+    assert manifests.workers_target(a_world(faults=[DELAY]).look()) == "http://test-1-proxy.demo.svc:8091"
+
+
+def test_the_secret_is_no_part_of_any_pure_value() -> None:
+    assert "data" not in manifests.secret(a_world().look())
+
+
+def test_the_template_sets_what_it_may() -> None:
+    template = {"nodeSelector": {"pool": "load"}, "resources": {"requests": {"cpu": "2"}}, "labels": {"team": "x"}}
+    pod = the_job(workerTemplate=template)["spec"]["template"]
+
+    assert pod["spec"]["nodeSelector"] == {"pool": "load"}
+    assert pod["spec"]["containers"][0]["resources"]["requests"] == {"cpu": "2", "memory": "128Mi"}
+    assert "cpu" not in pod["spec"]["containers"][0]["resources"]["limits"]
+    assert pod["metadata"]["labels"]["team"] == "x"
+
+
+def elsewhere(**settings: Any) -> tuple[str, ...]:
+    spec = a_valid_spec(target={"serviceRef": {"name": "web", "port": 80, "namespace": "other"}})
+    return guard.refusals(spec, "demo", Settings(**settings))
+
+
+def test_only_the_own_namespace_may_be_loaded() -> None:
+    assert "'other' is not allowed" in elsewhere()[0]
+    assert not elsewhere(allowed_target_namespaces=("other",))
+    assert not elsewhere(allowed_target_namespaces=("*",))
+
+
+def test_urls_need_the_administrators_word() -> None:
+    spec = a_valid_spec(target={"url": "http://chat.test:8000"})
+
+    assert guard.refusals(spec, "demo", Settings())
+    assert not guard.refusals(spec, "demo", Settings(allow_urls=True))
