@@ -33,12 +33,14 @@ VERBS = {
 CALL = re.compile(r"\b(?:kube\.)?(get|list|create|replace|merge_patch|put|delete|Create|Delete)\(\s*([A-Z][A-Z_]+),")
 KOPF: Grants = {
     *(("loadtests", verb) for verb in ("get", "list", "watch", "patch")),
+    *(("loadtestschedules", verb) for verb in ("list", "watch", "patch")),
     *((resource, verb) for resource in ("customresourcedefinitions", "namespaces") for verb in ("list", "watch")),
     ("events", "create"),
 }
 INDIRECT: Grants = {
     *((kind.plural, "get") for kind in kinds.WORKLOADS.values()),
     ("loadtests/status", "patch"),
+    ("loadtestschedules/status", "patch"),
     ("secrets", "create"),
 }
 """Through a variable: the workload's kind, the status subresource, the drawn token."""
@@ -122,7 +124,26 @@ def test_namespaced_install_has_no_cluster_roles(render: Render) -> None:
         ("loadtest-operator", "a"),
         ("loadtest-operator", "b"),
         ("loadtest-operator-targets", "c"),
+        ("loadtest-operator-lease", "loadtest-system"),
     }
+
+
+@pytest.mark.parametrize("values", [(), ("watchNamespaces={a}",), ("replicas=2",)])
+def test_one_operator_acts_whatever_is_installed(render: Render, values: tuple[str, ...]) -> None:
+    """The Lease that the Deployment names is the one that the role lets it take, in the release's namespace."""
+    objects = render(*values)
+    (role,) = [role for role in of_kind(objects, "Role") if role["metadata"]["name"].endswith("-lease")]
+    (deployment,) = of_kind(objects, "Deployment")
+    variables = {each["name"]: each for each in deployment["spec"]["template"]["spec"]["containers"][0]["env"]}
+    assert variables["LOADTEST_LEASE_NAMESPACE"]["valueFrom"]["fieldRef"]["fieldPath"] == "metadata.namespace"
+    assert role["metadata"]["namespace"] == deployment["metadata"]["namespace"] == "loadtest-system"
+    assert role["rules"][1]["resourceNames"] == [variables["LOADTEST_LEASE_NAME"]["value"]]
+
+
+def test_two_operators_keep_apart(render: Render) -> None:
+    (deployment,) = of_kind(render("replicas=2"), "Deployment")
+    assert deployment["spec"]["replicas"] == 2
+    assert "podAntiAffinity" in deployment["spec"]["template"]["spec"]["affinity"]
 
 
 def test_target_roles_only_read(render: Render) -> None:
@@ -169,7 +190,7 @@ def test_crds_stay_when_the_release_goes(render: Render) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["workerAccess=Magic", "allowUrls=maybe", "replica=2", "watchNamespaces={Not_A_Name}"]
+    "value", ["workerAccess=Magic", "allowUrls=maybe", "replica=2", "replicas=3", "watchNamespaces={Not_A_Name}"]
 )
 def test_wrong_values_are_refused(helm: str, value: str) -> None:
     command = [helm, "template", "x", str(CHART), "--set", value]

@@ -1,19 +1,24 @@
 """The models say yes to what is good and name the field of what is not."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 from pydantic import ValidationError
 
 from contract.objects import BAD, GOOD, ROOT, Object, bound, changed, load_test
+from loadgen.model.base import Model
 from loadtest_operator.api.loadtest import LoadTest
+from loadtest_operator.api.schedule import LoadTestSchedule
 
+KINDS: dict[str, type[Model]] = {"LoadTest": LoadTest, "LoadTestSchedule": LoadTestSchedule}
 SAMPLES = sorted((ROOT / "deploy" / "samples").glob("*.yaml"))
 
 
 def complaints(body: Object) -> str:
-    """What the models say about a LoadTest, one problem a line."""
+    """What the models say about an object, one problem a line."""
     try:
-        LoadTest.model_validate(body)
+        KINDS[body["kind"]].model_validate(body)
     except ValidationError as error:
         problems = ((".".join(str(part) for part in each["loc"]), each["msg"]) for each in error.errors())
         return "\n".join(f"{path}: {said.removeprefix('Value error, ')}" for path, said in problems)
@@ -49,8 +54,8 @@ def test_unknown_field_is_refused(path: str, value: object) -> None:
 
 
 @pytest.mark.parametrize("sample", [pytest.param(path, id=path.stem) for path in SAMPLES])
-def test_sample_fits_the_models(sample: object) -> None:
-    documents = [body for body in yaml.safe_load_all(sample.read_text()) if body and body["kind"] == "LoadTest"]  # type: ignore[attr-defined]
+def test_sample_fits_the_models(sample: Path) -> None:
+    documents = [body for body in yaml.safe_load_all(sample.read_text()) if body and body["kind"] in KINDS]
     assert documents
     assert [complaints(body) for body in documents] == [""] * len(documents)
 

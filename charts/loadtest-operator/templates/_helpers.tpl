@@ -31,9 +31,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- define "loadtest.runRules" -}}
 - apiGroups: [loadtest.dev]
   resources: [loadtests]
+  verbs: [get, list, watch, create, patch, delete] # create and delete: those of schedules
+- apiGroups: [loadtest.dev]
+  resources: [loadtestschedules]
   verbs: [get, list, watch, patch]
 - apiGroups: [loadtest.dev]
-  resources: [loadtests/status]
+  resources: [loadtests/status, loadtestschedules/status]
   verbs: [patch]
 - apiGroups: [batch]
   resources: [jobs]

@@ -1,0 +1,1 @@
+"""`make bench`: the generator beside its peers, on the same server in the same minute. Never a timed test."""

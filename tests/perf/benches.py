@@ -1,0 +1,306 @@
+"""What is measured. Each bench returns a table; contenders take turns (A B C A B C …) on the same server.
+
+Ratios are medians of the ratios within a round, never ratios of medians: what disturbs the machine for a while disturbs
+both sides of a round. A round waits for a quiet moment, within limits; one in which others took more than a tenth of the
+machine is played again, twice at most; then the least disturbed ones count, whatever they say.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from statistics import median
+from time import monotonic
+from typing import Any
+
+from fakes import real, simulators
+from perf import contenders, machine, merging
+from perf.contenders import Contender, MissingError, Sample
+
+TOKENS = 256
+QUIET_PERCENT = 10.0
+OCCASIONAL = frozenset({"vegeta", "aiohttp loop", "Locust"})
+"""Contenders whose figure needs less precision."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How long and how often."""
+
+    seconds: int
+    rounds: int
+    streams: int
+
+    patience: machine.Patience
+    realtime: bool = False
+    """Benches about time run at real-time priority, so that neighbours do not count."""
+
+    @property
+    def most(self) -> int:
+        """Rounds that may be played to get enough quiet ones."""
+        return self.rounds + 2 if self.rounds > 1 else 1
+
+    @classmethod
+    def of(cls, *, quick: bool, patience: float, realtime: bool) -> "Scale":
+        return (
+            cls(3, 1, 2_000, machine.Patience(0), realtime)
+            if quick
+            else cls(4, 4, 10_000, machine.Patience(patience), realtime)
+        )
+
+
+@dataclass
+class Table:
+    """One section of the page."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: list[tuple[str, ...]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    data: dict[str, Any] = field(default_factory=dict)
+    """What the JSON has: all samples."""
+
+
+@dataclass
+class Turns:
+    """What came out of some rounds."""
+
+    rounds: list[dict[str, Sample]]
+    """By contender."""
+    missing: dict[str, str]
+    """Why a contender has none."""
+    disturbed: list[float]
+    """Percent of the machine that others took, round by round."""
+
+    def of(self, name: str) -> list[Sample]:
+        return [taken[name] for taken in self.rounds if name in taken]
+
+    def ratio(self, name: str, to: str) -> float:
+        """Median of the ratios of the rates within a round."""
+        pairs = [
+            taken[name].per_second / taken[to].per_second for taken in self.rounds if name in taken and to in taken
+        ]
+        return median(pairs) if pairs else 0.0
+
+    def note(self, table: "Table", what: str = "the rounds that count") -> None:
+        table.notes += [f"{name}: not measured: {reason}" for name, reason in self.missing.items()]
+        shares = ", ".join(f"{share:.0f}" for share in self.disturbed)
+        table.notes.append(f"Others took {shares} % of the machine in {what}")
+
+    def data(self) -> dict[str, Any]:
+        rounds = [{name: _plain(sample) for name, sample in taken.items()} for taken in self.rounds]
+        return {"rounds": rounds, "missing": self.missing, "othersPercent": self.disturbed}
+
+
+def turns(rivals: dict[str, Contender], scale: Scale) -> Turns:
+    """Everyone once a round (occasional ones every other round), until there are enough quiet rounds."""
+    missing: dict[str, str] = {}
+    played: list[tuple[float, dict[str, Sample]]] = []
+    while len(played) < scale.most and sum(share <= QUIET_PERCENT for share, _ in played) < scale.rounds:
+        scale.patience.settle(QUIET_PERCENT)
+        asked = {name: run for name, run in rivals.items() if name not in OCCASIONAL or len(played) % 2 == 0}
+        busy = machine.Busy()
+        taken = {name: sample for name, run in asked.items() if (sample := _turn(name, run, missing)) is not None}
+        played.append((busy.percent(), taken))
+    best = sorted(played, key=lambda one: one[0])[: scale.rounds]
+    return Turns([taken for _, taken in best], missing, [share for share, _ in best])
+
+
+def _turn(name: str, run: Contender, missing: dict[str, str]) -> Sample | None:
+    if name in missing:
+        return None
+    try:
+        return run()
+    except MissingError as reason:
+        missing[name] = str(reason)
+        return None
+
+
+def compare(title: str, unit: str, rivals: dict[str, Contender], scale: Scale) -> Table:
+    """Units per second and CPU time per unit; the first contender is what the others are set against."""
+    found = turns(rivals, scale)
+    first = next(iter(rivals))
+    table = Table(
+        title, ("", f"{unit}/s, one core", f"× {first}", f"CPU µs/{unit}", f"{unit}/CPU s", "range of rounds")
+    )
+    for name in rivals:
+        rows = found.of(name)
+        if not rows:
+            continue
+        rates, cost = [row.per_second for row in rows], median(row.microseconds for row in rows)
+        per_cpu = f"{1e6 / cost:,.0f}" if cost else ""
+        spread = f"{min(rates):,.0f} – {max(rates):,.0f}"
+        ratio = f"{found.ratio(name, first):.2f}"
+        table.rows.append((name, f"{median(rates):,.0f}", ratio, f"{cost:.1f}", per_cpu, spread))
+    found.note(table)
+    table.data = found.data()
+    return table
+
+
+def _plain(sample: Sample) -> dict[str, Any]:
+    return {"perSecond": sample.per_second, "microseconds": sample.microseconds, "details": sample.details}
+
+
+def requests(scale: Scale) -> list[Table]:
+    """Plain requests against nginx."""
+    tables = []
+    with real.nginx(prefix=contenders.on_server_core()) as url:
+        for connections in (50, 500):
+            rivals: dict[str, Contender] = {
+                name: _bound(run, url, connections, scale.seconds)
+                for name, run in {
+                    "wrk": contenders.wrk,
+                    "loadgen": contenders.generator_requests,
+                    "vegeta": contenders.vegeta,
+                    "aiohttp loop": contenders.aiohttp,
+                    "Locust": contenders.locust,
+                }.items()
+            }
+            title = f"Requests per second, nginx, {connections} connections"
+            tables.append(compare(title, "request", rivals, scale))
+    return tables
+
+
+def _bound(run: Callable[[str, int, int], Sample], url: str, connections: int, seconds: int) -> Contender:
+    return lambda: run(url, connections, seconds)
+
+
+def events(scale: Scale) -> list[Table]:
+    """Server-sent events as fast as they come."""
+    flags = ("--ttft-ms=0", "--tpot-ms=0", f"--tokens={TOKENS}")
+    streams = 16
+    with simulators.running(*flags, prefix=contenders.on_server_core()) as target:
+        rivals: dict[str, Contender] = {
+            "wrk (parses no events)": lambda: contenders.wrk_stream(target.url, streams, scale.seconds, TOKENS),
+            "loadgen": lambda: contenders.generator_events(target.url, streams, scale.seconds),
+            "vLLM-style aiohttp": lambda: contenders.aiohttp_stream(target.url, streams, scale.seconds),
+        }
+        title = f"Server-sent events per second, simulator, {streams} streams of {TOKENS} tokens without a pace"
+        table = compare(title, "event", rivals, scale)
+    table.notes.append("guidellm: not measured: its environment is 5.6 GB and it wants a tokenizer from a model hub")
+    return [table]
+
+
+def _simulator(flags: tuple[str, ...]) -> AbstractContextManager[simulators.Simulator]:
+    return simulators.running(*flags, prefix=contenders.on_server_core())
+
+
+def lag(scale: Scale) -> list[Table]:
+    """How late arrivals are sent."""
+    columns = ("arrivals/s", "loadgen P50 µs", "P99 µs", "aiohttp and asyncio.sleep P50 µs", "P99 µs")
+    table = Table("Schedule lag, Poisson arrivals, GET on nginx", columns)
+    with contenders.realtime(scale.realtime), real.nginx(prefix=contenders.on_server_core()) as url:
+        for rate in (200, 1000, 5000):
+            rivals: dict[str, Contender] = {
+                "loadgen": lambda rate=rate: contenders.generator_open(url, rate, scale.seconds),  # type: ignore[misc]
+                "aiohttp": lambda rate=rate: contenders.aiohttp_open(url, rate, scale.seconds),  # type: ignore[misc]
+            }
+            found = turns(rivals, scale)
+            cells = [cell for name in rivals for cell in _cells(found.of(name), "scheduleLag")]
+            table.rows.append((f"{rate:,}", *cells))
+            found.note(table, f"the rounds at {rate:,}/s")
+            table.data[str(rate)] = found.data()
+    table.notes.append("wrk, vegeta, Locust: not measured: they do not say how late they are")
+    return [table]
+
+
+def _cells(samples: list[Sample], detail: str) -> tuple[str, str]:
+    """Medians of P50 and of P99."""
+    values = [sample.details[detail] for sample in samples if sample.details.get(detail)]
+    if not values:
+        return "", ""
+    p50, p99 = (median(value[key] for value in values) for key in ("p50", "p99"))
+    return f"{p50:,.0f}", f"{p99:,.0f}"
+
+
+def stamps(scale: Scale) -> list[Table]:
+    """How wrong time stamps of events are."""
+    columns = ("", "events/s", "P50 µs", "P99 µs", "CPU % of a core")
+    table = Table("Error of time stamps, against send times that the simulator writes into each event", columns)
+    for streams, pause in ((50, 50), (400, 20)):
+        flags = ("--ttft-ms=50", f"--tpot-ms={pause}", "--tokens=2000", "--stamp", "--jitter=1")
+        with contenders.realtime(scale.realtime), _simulator(flags) as target:
+            found = turns(_stampers(target.url, streams, scale), scale)
+        for name in ("loadgen", "vLLM-style aiohttp"):
+            rows = found.of(name)
+            rate, busy = median(row.per_second for row in rows), median(row.cpu / row.seconds for row in rows)
+            title = f"{name}, {streams} streams × {1000 // pause}/s"
+            table.rows.append((title, f"{rate:,.0f}", *_cells(rows, "stampError"), f"{100 * busy:.0f}"))
+        found.note(table, f"the rounds with {streams} streams")
+        table.data[f"{streams} streams"] = found.data()
+    return [table]
+
+
+def _stampers(url: str, streams: int, scale: Scale) -> dict[str, Contender]:
+    return {
+        "loadgen": lambda: contenders.generator_stamps(url, streams, scale.seconds),
+        "vLLM-style aiohttp": lambda: contenders.aiohttp_stream(url, streams, scale.seconds, 2),
+    }
+
+
+def slow(scale: Scale) -> list[Table]:
+    """Very many slow streams in one shard."""
+    columns = ("streams", "events/s", "CPU % of a core", "memory MiB", "KiB a stream", "loop lag P99 µs", "failed")
+    table = Table("Concurrent slow streams in one worker (one token a second each)", columns)
+    flags = ("--ttft-ms=1000", "--tpot-ms=1000", "--tokens=600")
+    chat = {"model": "simulator", "prompt": {"text": "one two three"}, "maxTokens": 600}
+    for streams in (scale.streams // 10, scale.streams):
+        with contenders.realtime(scale.realtime), _simulator(flags) as target:
+            what = contenders.plan({"openAIChat": chat}, contenders.closed(streams, 16, ramp=8))
+            found = contenders.generator(what, target.url, skip=10)
+        table.data[str(streams)] = found
+        table.rows.append(_slow_row(found, table))
+    return [table]
+
+
+def _slow_row(found: dict[str, Any], table: Table) -> tuple[str, ...]:
+    busy = found["cpu"] / found["seconds"] / 1e4
+    each = ""
+    if len(table.data) > 1:
+        fewer = next(iter(table.data.values()))
+        more = found["peakInFlight"] - fewer["peakInFlight"]
+        each = f"{(found['residentBytes'] - fewer['residentBytes']) / max(1, more) / 1024:.1f}"
+    return (
+        f"{found['peakInFlight']:,}",
+        f"{found['events'] / found['seconds']:,.0f}",
+        f"{busy:.0f}",
+        f"{found['residentBytes'] / 2**20:.0f}",
+        each,
+        f"{found['loopLag']['p99']:,.0f}",
+        f"{found['failed']:,}",
+    )
+
+
+def merge(scale: Scale) -> list[Table]:
+    """What the collecting side pays."""
+    workers, seconds = (50, 60) if scale.rounds == 1 else (50, 600)
+    begin = monotonic()
+    cost = merging.measure(workers, seconds)
+    columns = (
+        "workers × seconds",
+        "deltas",
+        "MB on the wire",
+        "decode and add",
+        "µs a delta",
+        "percentiles of the run",
+    )
+    row = (
+        f"{workers} × {seconds}",
+        f"{cost.deltas:,}",
+        f"{cost.wire_bytes / 1e6:.0f}",
+        f"{cost.add_seconds:.2f} s",
+        f"{cost.add_seconds / cost.deltas * 1e6:.0f}",
+        f"{cost.select_seconds * 1000:.0f} ms",
+    )
+    table = Table("Merge of all workers' deltas (two kinds of request, four latencies each)", columns, [row])
+    table.data = {"cost": vars(cost), "wallSeconds": monotonic() - begin}
+    return [table]
+
+
+BENCHES: dict[str, Callable[[Scale], list[Table]]] = {
+    "requests": requests,
+    "events": events,
+    "lag": lag,
+    "stamps": stamps,
+    "slow": slow,
+    "merge": merge,
+}
