@@ -175,7 +175,7 @@ def dropping(seen: Evidence) -> str | None:
     if percent is None or percent <= DROPPED_PERCENT or seen.failed_percent >= HEALTHY_ERROR_PERCENT:
         return None
     return (
-        f"{seen.dropped} of {seen.planned} requests ({percent:.2g} %) could not be started though the target was "
+        f"{seen.dropped} of {seen.planned} requests ({figure(percent)} %) could not be started though the target was "
         f"healthy ({seen.failed_percent:.1f} % errors): raise load.maxInFlight (now {seen.plan.load.max_in_flight}), "
         f"or {_workers(seen, 2)}"
     )
@@ -191,7 +191,7 @@ def near_ceiling(seen: Evidence) -> str | None:
         return None
     more = _workers(seen, rate / (CEILING_SHARE * weakest))
     return (
-        f"stage {name} plans {rate:g} requests/s, {100 * rate / weakest:.0f} % of the {weakest} requests/s that "
+        f"stage {name} plans {rate:.10g} requests/s, {100 * rate / weakest:.0f} % of the {weakest} requests/s that "
         f"{len(seen.ceilings)} workers reach against a null server "
         f"(at most {100 * CEILING_SHARE:.0f} % is sound): {more}"
     )
@@ -217,9 +217,9 @@ def _blurred(seen: Evidence, lags: Histogram, cause: str) -> str | None:
     limit = min(LAG_MILLISECONDS, LAG_SHARE_OF_BOUND * bound) if bound else LAG_MILLISECONDS
     if lag <= limit:
         return None
-    beside = f"a tenth of the tightest bound, {bound:g} ms" if bound and limit < LAG_MILLISECONDS else "sound timing"
+    beside = f"a tenth of the tightest bound, {bound:.10g} ms" if bound and limit < LAG_MILLISECONDS else "sound timing"
     return (
-        f"{cause.format(lag=f'{lag:.2g}')} at P99, more than {limit:.2g} ms ({beside}); "
+        f"{cause.format(lag=figure(lag))} at P99, more than {figure(limit)} ms ({beside}); "
         f"latencies are blurred by as much: {_workers(seen, 2)}, or give workers CPU of their own"
     )
 
@@ -235,6 +235,13 @@ def tightest_bound(plan: Plan) -> float | None:
         if request.slo:
             bounds += [float(bound) for bound in request.slo.model_dump(by_alias=False).values() if bound]
     return min((bound for bound in bounds if bound > 0), default=None)
+
+
+def figure(value: float) -> str:
+    """Two significant digits, whole numbers whole, never an exponent: `110`, `3.2`, `0.0034`."""
+    if value >= 10:
+        return f"{value:.0f}"
+    return f"{float(f'{value:.2g}'):.9f}".rstrip("0").rstrip(".")
 
 
 def _heaviest(plan: Plan) -> tuple[float, str]:

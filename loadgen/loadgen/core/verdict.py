@@ -3,6 +3,9 @@
 Error (the platform failed) › Aborted › Inconclusive (not measured, or not well) › Failed › Passed. Validity stands
 before thresholds, and Passed is what is left when nothing speaks against it: a run without requests, without
 successes or with a threshold that could not be judged never gets there.
+
+A run that stopped itself (`load.autoStop`, `abortOnFail`) knows why it failed. That the stop cut off requests, stages
+and whatever was still to be seen is our own doing and no reason for doubt; only a generator that was the limit is.
 """
 
 from __future__ import annotations
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
     from loadgen.model.report import ThresholdResult, Validity, Window
 
 
+UNANSWERED_PERCENT = 5
+
+
 @dataclass(frozen=True, slots=True)
 class Findings:
     """Everything that a verdict rests on."""
@@ -28,6 +34,7 @@ class Findings:
     thresholds: Sequence[ThresholdResult]
     total: Window
     aborted: str | None
+    given_up: str | None
     errors: Sequence[str]
     inconclusive: Sequence[str]
 
@@ -41,11 +48,12 @@ def judge(
     thresholds: Sequence[ThresholdResult],
     total: Window,
     aborted: str | None = None,
+    given_up: str | None = None,
     errors: Sequence[str] = (),
     inconclusive: Sequence[str] = (),
 ) -> tuple[Verdict, str]:
-    """The verdict and why."""
-    findings = Findings(validity, thresholds, total, aborted, errors, inconclusive)
+    """The verdict and why. `aborted` says that somebody stopped the run, `given_up` why it stopped itself."""
+    findings = Findings(validity, thresholds, total, aborted, given_up, errors, inconclusive)
     decided = (decision for rule in RULES if (decision := rule(findings)))
     return next(decided, (Verdict.PASSED, _praise(findings)))
 
@@ -56,6 +64,12 @@ def platform_failed(found: Findings) -> tuple[Verdict, str] | None:
 
 def stopped(found: Findings) -> tuple[Verdict, str] | None:
     return None if found.aborted is None else (Verdict.ABORTED, found.aborted)
+
+
+def hopeless(found: Findings) -> tuple[Verdict, str] | None:
+    if found.given_up is None or found.validity.level is ValidityLevel.GENERATOR_LIMITED:
+        return None
+    return Verdict.FAILED, _with_others(found, found.given_up)
 
 
 def incomplete(found: Findings) -> tuple[Verdict, str] | None:
@@ -74,13 +88,25 @@ def not_valid(found: Findings) -> tuple[Verdict, str] | None:
     return Verdict.INCONCLUSIVE, f"the generator was the limit: {_joined(found.validity.reasons)}"
 
 
+def unanswered(found: Findings) -> tuple[Verdict, str] | None:
+    """Requests cut off by the end have no outcome; too many of them and nothing can be said about errors."""
+    counts = found.total.counts
+    if 100 * counts.incomplete <= UNANSWERED_PERCENT * counts.planned:
+        return None
+    share = 100 * counts.incomplete / counts.planned
+    return Verdict.INCONCLUSIVE, (
+        f"{counts.incomplete} of {counts.planned} requests ({share:.0f} %) had no answer when the run ended: "
+        "look for a hanging target, or raise load.gracefulStopSeconds"
+    )
+
+
 def no_success(found: Findings) -> tuple[Verdict, str] | None:
     """Stands before `undecided`: that nothing succeeded is itself well measured, and why latencies are missing."""
     counts = found.total.counts
     if counts.succeeded:
         return None
     mostly = f", mostly {found.total.errors[0].failure}" if found.total.errors else ""
-    return Verdict.FAILED, f"none of {counts.planned} requests succeeded{mostly}"
+    return Verdict.FAILED, _with_others(found, f"none of {counts.planned} requests succeeded{mostly}")
 
 
 def undecided(found: Findings) -> tuple[Verdict, str] | None:
@@ -90,15 +116,17 @@ def undecided(found: Findings) -> tuple[Verdict, str] | None:
 
 def violated(found: Findings) -> tuple[Verdict, str] | None:
     failed = _messages(found, Result.FAILED)
-    return (Verdict.FAILED, _joined(failed)) if failed else None
+    return (Verdict.FAILED, _with_others(found, failed[0])) if failed else None
 
 
 RULES: tuple[Rule, ...] = (
     platform_failed,
     stopped,
+    hopeless,
     incomplete,
     nothing_measured,
     not_valid,
+    unanswered,
     no_success,
     undecided,
     violated,
@@ -111,6 +139,18 @@ def _messages(found: Findings, result: Result) -> list[str]:
         for threshold in found.thresholds
         if threshold.result is result and threshold.severity is Severity.ERROR
     ]
+
+
+def _with_others(found: Findings, sentence: str) -> str:
+    """The sentence, and every violated threshold that it is not about, by name."""
+    names = [
+        threshold.name
+        for threshold in found.thresholds
+        if threshold.result is Result.FAILED
+        and threshold.severity is Severity.ERROR
+        and not sentence.startswith((f"{threshold.name}:", threshold.message))
+    ]
+    return f"{sentence}; also violated: {', '.join(names)}" if names else sentence
 
 
 def _joined(sentences: Sequence[str]) -> str:

@@ -65,7 +65,7 @@ class ChatKind:
     meter: Meter
     consume: Consumer | None = None
     bodiless: bool = False
-    idempotent: bool = False
+    idempotent: bool = True  # generating twice does no harm, and llama.cpp's server closes after a stream without announcing it
 
     def __post_init__(self) -> None:
         self.consume = self.keep
@@ -119,7 +119,7 @@ class StreamKind:
     meter: Meter
     consume: Consumer | None = None
     bodiless: bool = False
-    idempotent: bool = False
+    idempotent: bool = True  # as above
     decode: Callable[[bytes], openai.ChunkKind] = field(default=openai.decode)
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from plans import PAGE, WHOLE, a_plan
+from plans import CHAT, PAGE, WHOLE, a_plan
 from runs import run
 from servers import OK, Script, answering, serving
 
@@ -76,6 +76,29 @@ async def test_a_lost_request_is_an_error(kind: str) -> None:
         tally, _ = await run(plan, url)
 
     assert tally.select().counts.errors == {"ConnectionLost": 2}
+
+
+STREAM = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\nKeep-Alive: timeout=5\r\n\r\n"
+    b'39\r\ndata: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n\r\n'
+    b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n"
+)
+
+
+async def test_a_close_after_a_stream_is_no_error() -> None:
+    """llama.cpp's server promises to keep the connection and closes it; a closed loop is quicker than that news."""
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request(reader)
+        writer.write(STREAM)
+        await asyncio.sleep(0.005)
+
+    async with serving(script) as url:
+        tally, _ = await run(a_plan(CHAT, {"concurrency": 2}), url)
+
+    counts = tally.select().counts
+    assert counts.errors == {}
+    assert counts.succeeded > 10
 
 
 ANSWERS = {
