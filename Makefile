@@ -10,7 +10,7 @@ export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 UV := $(CURDIR)/.tools/bin/uv
 RUN := $(CURDIR)/.venv/bin
 
-.PHONY: help setup fmt lint types contracts unit component contract e2e test demo bench crds images cluster-up cluster-down clean
+.PHONY: help setup fmt lint types contracts unit component contract e2e test demo bench crds images cluster-up cluster-down clean soak
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -45,7 +45,12 @@ unit: setup ## pure tests, milliseconds each
 	@echo "[unit]"
 	@$(RUN)/pytest tests/unit -q
 
-component: setup ## real sockets on loopback, kopf against an emulated API
+# The component tests also run against a real nginx, started by them on loopback.
+/usr/sbin/nginx:
+	@echo "[setup] nginx from Debian (usually 5 s)"
+	@apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nginx-light >/dev/null
+
+component: setup /usr/sbin/nginx ## real sockets on loopback, kopf against an emulated API
 	@echo "[component]"
 	@$(RUN)/pytest tests/component -q
 
@@ -75,6 +80,9 @@ test: lint types unit component contract e2e ## everything; what CI runs
 
 demo: setup ## from nothing to a verdict on a real model, live
 	@$(RUN)/python deploy/demo run --cluster $(CLUSTER)
+
+soak: setup ## a hundred short runs with random kills, on the local cluster
+	@KUBECONFIG="$(CURDIR)/.localcluster/kubeconfig" PATH="$(CURDIR)/.localcluster/bin:$$PATH" $(RUN)/python tests/soak/soak.py
 
 bench: setup ## compare with wrk and the peers, side by side (never part of the tests)
 	@$(RUN)/python tests/perf/bench.py

@@ -2,17 +2,19 @@
 
 A point is a line such as `before Create Job`, `after write Running first` or `after StoreReport`: each action and each
 write of a status, before and after. CRASH_POINTS is a pattern (fnmatch) of points; CRASH_SPENT is a file with the points
-that have had their crash, so that the operator's next life gets past them.
+that have had their crash, so that the operator's next life gets past them. CALLS is a file for the number of its API calls.
 """
 
 import fnmatch
 import os
 import signal
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import kopf
 
 from loadtest_operator import main
@@ -94,8 +96,35 @@ def with_own_finalizer() -> None:
     startup.operator_settings = changed
 
 
+class Counter:
+    """Number of HTTP requests to the API server, kopf's too, as text in a file; written at most ten times a second."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._calls, self._written = path, 0, 0.0
+
+    def note(self, url: str) -> None:
+        """A request."""
+        self._calls += any(part in url for part in ("/api/v1/", "/apis/"))
+        if time.monotonic() - self._written > 0.1:
+            self._written = time.monotonic()
+            self._path.write_text(str(self._calls))
+
+
+def count_calls(counter: Counter) -> None:
+    """Of every aiohttp session."""
+    request = aiohttp.ClientSession._request
+
+    async def counted(self: Any, method: str, url: Any, **options: Any) -> Any:
+        counter.note(str(url))
+        return await request(self, method, url, **options)
+
+    aiohttp.ClientSession._request = counted  # type: ignore[method-assign]
+
+
 if __name__ == "__main__":
     with_own_finalizer()
+    if calls := os.environ.pop("CALLS", ""):
+        count_calls(Counter(Path(calls)))
     if pattern := os.environ.pop("CRASH_POINTS", ""):
         reaper = Reaper(pattern, Path(os.environ["CRASH_SPENT"]))
         wrap_actions(reaper)

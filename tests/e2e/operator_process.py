@@ -11,6 +11,7 @@ from pathlib import Path
 CHILD = Path(__file__).with_name("crashing_operator.py")
 POINTS = "CRASH_POINTS"
 SPENT = "CRASH_SPENT"
+CALLS = "CALLS"
 
 
 class OperatorProcess:
@@ -46,17 +47,24 @@ class OperatorProcess:
         path = self.folder / "crashes"
         return path.read_text().splitlines() if path.exists() else []
 
+    @property
+    def calls(self) -> int:
+        """API calls of this life so far."""
+        path = self.folder / "calls"
+        return int(path.read_text() or 0) if path.exists() else 0
+
     def start(self, crash_at: str = "") -> None:
         """Start it, with fresh ports. `crash_at` is a pattern of points (see crashing_operator), each good for one."""
         assert not self.alive, "it runs already"
         environment = {
-            **{key: os.environ[key] for key in ("PATH", "HOME", "KUBECONFIG") if key in os.environ},
+            **{key: os.environ[key] for key in ("PATH", "HOME", "KUBECONFIG", "PYTHONPATH") if key in os.environ},
             "PYTHONUNBUFFERED": "1",
             "LOADTEST_METRICS_PORT": str(free_port()),
             "LOADTEST_PROBE_PORT": str(free_port()),
             **self.settings,
             POINTS: crash_at,
             SPENT: str(self.folder / "crashes"),
+            CALLS: str(self.folder / "calls"),
         }
         self.metrics_port = int(environment["LOADTEST_METRICS_PORT"])
         with (self.folder / "operator.log").open("ab") as log:

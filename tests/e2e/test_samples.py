@@ -17,7 +17,7 @@ def test_chat_capacity_passes_and_shows_the_autoscaler_at_work(cluster: Cluster)
     peak = stage(status, "peak")
     assert float(peak["requestsPerSecond"]) > 1
     assert 0 < float(peak["ttftMilliseconds"]["p50"]) <= float(peak["ttftMilliseconds"]["p90"])
-    assert float(peak["ttftMilliseconds"]["p50"]) < float(peak["responseTimeMilliseconds"]["p50"])
+    assert float(peak["ttftMilliseconds"]["max"]) <= float(peak["responseTimeMilliseconds"]["max"])
     requests = status["summary"]["requests"]
     assert (
         requests["succeeded"] + requests["failed"] + requests["dropped"] + requests["incomplete"] == requests["planned"]
@@ -76,7 +76,7 @@ def test_network_delay_shows_in_its_window_only(cluster: Cluster) -> None:
     fault = status["faults"][0]
     assert fault["result"] == "Recovered"
     inside = fault["tolerate"][0]
-    assert inside["wanted"] == "≥ 300 ms"
+    assert inside["wanted"] == ">= 300 ms"
     assert 300 <= float(inside["observed"].split()[0]) < 1000
     assert {found["result"] for found in fault["tolerate"]} == {"Passed"}
     outside = threshold(status, "fast")

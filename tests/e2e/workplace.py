@@ -5,6 +5,7 @@ the tests need not stop it. The operator under test runs on this machine (`opera
 """
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -17,11 +18,23 @@ from operator_process import OperatorProcess
 
 HERE = Path(__file__).parent
 WORKER_IMAGE = "localhost/loadtest-worker:dev"
+LOCAL = os.environ.get("KUBECONFIG", "") == str(ROOT / ".localcluster" / "kubeconfig")
+"""Whether this is the repository's own cluster, whose components may be killed."""
 LABEL = "loadtest.dev/own-operator"
 POLICY = "loadtest-own-operator"
 OBJECTS = "jobs,pods,secrets,configmaps,networkpolicies,services"
 """What a run may own."""
-PASSING = ("refused", "EOF", "timeout", "timed out", "etcd", "reset by peer", "not ready", "ServiceUnavailable", "forbidden")
+PASSING = (
+    "refused",
+    "EOF",
+    "timeout",
+    "timed out",
+    "etcd",
+    "reset by peer",
+    "not ready",
+    "ServiceUnavailable",
+    "forbidden",
+)
 """Words of kubectl while the API server is away or has just come back."""
 
 
@@ -35,8 +48,8 @@ class PatientCluster(Cluster):
             result = self.run(*arguments, stdin=stdin)
             if result.returncode == 0:
                 return result.stdout
-            passing = any(word in result.stderr for word in PASSING)
-            assert passing and time.monotonic() < deadline, f"kubectl {' '.join(arguments)}: {result.stderr}"
+            passing = any(word in result.stderr for word in PASSING) and time.monotonic() < deadline
+            assert passing, f"kubectl {' '.join(arguments)}: {result.stderr}"
             time.sleep(0.5)
 
     def until(self, what: str, holds: Callable[[], object], seconds: float) -> Any:
@@ -86,7 +99,10 @@ class PatientCluster(Cluster):
     def events(self, name: str, reason: str) -> list[str]:
         """Messages of a LoadTest's Events with this reason."""
         fields = f"involvedObject.name={name},reason={reason}"
-        return [item["message"] for item in json.loads(self.kubectl("get", "events", "-o", "json", "--field-selector", fields))["items"]]
+        return [
+            item["message"]
+            for item in json.loads(self.kubectl("get", "events", "-o", "json", "--field-selector", fields))["items"]
+        ]
 
     def counted(self, name: str) -> dict[str, int]:
         """What the target counted of a LoadTest's requests, by the client's address."""
@@ -146,6 +162,7 @@ def workplace(namespace: str) -> Iterator[PatientCluster]:
     finally:
         _without_finalizers(cluster)
         cluster.kubectl("delete", "namespace", namespace, "--wait=false", "--ignore-not-found")
+        _hands_free(cluster)
 
 
 def operator_for(cluster: PatientCluster, folder: Path, **settings: str) -> OperatorProcess:
@@ -166,6 +183,14 @@ def _without_finalizers(cluster: PatientCluster) -> None:
     """A test that failed may leave LoadTests whose operator is dead; the namespace must go all the same."""
     for name in cluster.kubectl("get", "loadtests", "-o", "name").split():
         cluster.run("patch", name, "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
+
+
+def _hands_free(cluster: PatientCluster) -> None:
+    """The last workplace takes the policy along."""
+    found = json.loads(cluster.kubectl("get", "namespaces", "-l", LABEL, "-o", "json"))["items"]
+    if all("deletionTimestamp" in namespace["metadata"] for namespace in found):
+        kinds = "validatingadmissionpolicy,validatingadmissionpolicybinding"
+        cluster.kubectl("delete", kinds, POLICY, "--ignore-not-found")
 
 
 def _namespace(name: str) -> Object:

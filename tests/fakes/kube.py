@@ -15,7 +15,6 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from kubernetes.aio.client import Configuration
 
 from loadtest_operator.adapters.kube import KubeApi
@@ -28,11 +27,29 @@ PATH = re.compile(
     r"^(?P<root>/api/v1|/apis/[^/]+/[^/]+)(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[a-z]+)"
     r"(?:/(?P<name>[^/]+))?(?:/(?P<sub>status|proxy.*))?$"
 )
-OURS = [
-    {"name": kind.plural, "singularName": kind.kind.lower(), "kind": kind.kind, "namespaced": True,
-     "verbs": ["get", "list", "watch", "patch", "create", "delete"]}
-    for kind in (LOAD_TEST, LOAD_TEST_SCHEDULE)
-]  # fmt: skip
+
+
+def _resource(plural: str, kind: str, *, namespaced: bool) -> Object:
+    verbs = ["get", "list", "watch", "patch", "create", "delete"]
+    return {"name": plural, "singularName": kind.lower(), "kind": kind, "namespaced": namespaced, "verbs": verbs}
+
+
+def _group(name: str, version: str) -> Object:
+    only = {"groupVersion": f"{name}/{version}", "version": version}
+    return {"name": name, "versions": [only], "preferredVersion": only}
+
+
+OURS = [_resource(kind.plural, kind.kind, namespaced=True) for kind in (LOAD_TEST, LOAD_TEST_SCHEDULE)]
+CORE = [_resource("namespaces", "Namespace", namespaced=False), _resource("events", "Event", namespaced=True)]
+CRDS = [_resource("customresourcedefinitions", "CustomResourceDefinition", namespaced=False)]
+DISCOVERY: dict[str, Object] = {
+    "/api": {"kind": "APIVersions", "versions": ["v1"]},
+    "/api/v1": {"kind": "APIResourceList", "resources": CORE},
+    "/apis": {"groups": [_group("loadtest.dev", "v1alpha1"), _group("apiextensions.k8s.io", "v1")]},
+    "/apis/apiextensions.k8s.io/v1": {"kind": "APIResourceList", "resources": CRDS},
+    f"/apis/{LOAD_TEST.api_version}": {"kind": "APIResourceList", "resources": OURS},
+}
+"""What kopf wants to find before it begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +121,8 @@ class Cluster:
             request.transport.abort()
         if isinstance(trouble, int):
             return refusal(trouble, "trouble on demand")
-        if request.path in ("/apis/loadtest.dev/v1alpha1", "/apis", "/api", "/api/v1"):
-            return web.json_response({"resources": OURS, "groups": [], "versions": [], "kind": "APIResourceList"})
+        if (known := DISCOVERY.get(request.path)) is not None:
+            return web.json_response(known)
         found = PATH.match(request.path)
         if found is None:
             return refusal(404, f"no such path: {request.path}")
@@ -241,8 +258,14 @@ async def serving(cluster: Cluster) -> AsyncIterator[str]:
     """Its address."""
     application = web.Application(client_max_size=64 * 1024 * 1024)
     application.router.add_route("*", "/{path:.*}", cluster.answer)
-    async with TestServer(application) as server:
-        yield str(server.make_url("")).rstrip("/")
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
 
 
 @asynccontextmanager

@@ -65,7 +65,9 @@ class ChatKind:
     meter: Meter
     consume: Consumer | None = None
     bodiless: bool = False
-    idempotent: bool = True  # generating twice does no harm, and llama.cpp's server closes after a stream without announcing it
+    idempotent: bool = (
+        True  # generating twice does no harm, and llama.cpp's server closes after a stream without announcing it
+    )
 
     def __post_init__(self) -> None:
         self.consume = self.keep

@@ -43,7 +43,9 @@ class ControlClient:
         if self._access is WorkerAccess.API_SERVER_PROXY:
             del headers["Authorization"]
             proxied = f"/api/v1/namespaces/{address.namespace}/pods/{address.pod}:{address.port}/proxy{path}"
-            return await self._kube.proxied(method, proxied, headers=headers, body=body, timeout_seconds=timeout)
+            return await self._kube.proxied(
+                method, proxied, headers=headers, body=body, timeout_seconds=timeout, read=_all_of_it
+            )
         return await self._direct(method, address, path, headers, body, timeout)
 
     async def _direct(
@@ -58,4 +60,8 @@ class ControlClient:
                 data=body,
                 timeout=aiohttp.ClientTimeout(total=seconds, connect=min(seconds, 2.0)),
             ) as response:
-                return response.status, await bounded(response, MOST_BYTES)
+                return response.status, await _all_of_it(response)
+
+
+async def _all_of_it(response: aiohttp.ClientResponse) -> bytes:
+    return await bounded(response, MOST_BYTES)

@@ -6,7 +6,7 @@ rotated; outside: the kubeconfig with its certificates or plug-ins); requests ar
 
 import json
 import ssl
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import aiohttp
@@ -17,6 +17,7 @@ from loadtest_operator.adapters.errors import ConflictError, NotFoundError, of_s
 from loadtest_operator.core.kinds import Kind
 
 Object = dict[str, Any]
+Read = Callable[[aiohttp.ClientResponse], Awaitable[bytes]]
 
 TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5)
 CONNECTIONS = 64
@@ -90,9 +91,16 @@ class KubeApi:
             return
 
     async def proxied(
-        self, method: str, path: str, *, headers: Mapping[str, str], body: bytes | None, timeout_seconds: float
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        timeout_seconds: float,
+        read: Read,
     ) -> tuple[int, bytes]:
-        """A request to a pod or Service through the API server."""
+        """A request to a pod or Service through the API server. `read` bounds what is taken of the answer."""
         with translated(f"{method} {path} through the API server"):
             async with self._session.request(
                 method,
@@ -101,7 +109,7 @@ class KubeApi:
                 data=body,
                 timeout=aiohttp.ClientTimeout(total=timeout_seconds),
             ) as response:
-                return response.status, await response.read()
+                return response.status, await read(response)
 
     async def _json(
         self,

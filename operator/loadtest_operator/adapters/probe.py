@@ -76,7 +76,12 @@ class Prober:
         if self._access is WorkerAccess.API_SERVER_PROXY and pod:
             path = f"/api/v1/namespaces/{view.namespace}/pods/{pod}:{view.endpoints[0].port}/proxy{letter.path}"
             status, body = await self._kube.proxied(
-                letter.method, path, headers=letter.headers, body=letter.body or None, timeout_seconds=seconds
+                letter.method,
+                path,
+                headers=letter.headers,
+                body=letter.body or None,
+                timeout_seconds=seconds,
+                read=_beginning,
             )
             return _Answer(status, body)
         timeout = aiohttp.ClientTimeout(total=seconds, connect=5)
@@ -90,7 +95,11 @@ class Prober:
                 timeout=timeout,
                 allow_redirects=False,
             ) as response:
-                return _Answer(response.status, await prefix(response, MOST_BYTES))
+                return _Answer(response.status, await _beginning(response))
+
+
+async def _beginning(response: aiohttp.ClientResponse) -> bytes:
+    return await prefix(response, MOST_BYTES)
 
 
 def _shape(request: Request) -> tuple[str, str, dict[str, str], tuple[int, ...]]:

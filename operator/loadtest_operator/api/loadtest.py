@@ -106,7 +106,7 @@ class ReactionTime(Model):
     """From a step of the load to the first new replica that serves."""
 
     max_seconds: Seconds
-    """Largest time from any step of the load to the first new replica after it, in seconds. Further scale-ups of the same step are shown, not judged."""
+    """Largest time from any step of the load to the first new replica after it, in seconds. Further scale-ups of a step are not judged."""
 
 
 class Flapping(Model):

@@ -94,12 +94,16 @@ def _in_time(view: View, stage: str, within: int, met: Callable[[int], bool], wa
     for change in view.timeline.from_moment(start):
         if met(change.ready) and change.time <= deadline + TICK:
             seconds = max(0.0, (change.time - start).total_seconds())
-            return Finding(Result.PASSED, f"{change.ready} replicas after {seconds:.0f} s", wanted)
+            return Finding(Result.PASSED, f"{_replicas(change.ready)} after {seconds:.0f} s", wanted)
     ready = view.seen[-1].ready if view.seen else 0
     if view.now > deadline + TICK:
-        return Finding(Result.FAILED, f"{ready} replicas after {within} s", wanted)
+        return Finding(Result.FAILED, f"{_replicas(ready)} after {within} s", wanted)
     over = "when the run ended" if view.ended else "so far"
-    return Finding(Result.UNKNOWN, f"{ready} replicas {over}", wanted)
+    return Finding(Result.UNKNOWN, f"{_replicas(ready)} {over}", wanted)
+
+
+def _replicas(count: int) -> str:
+    return f"{count} replica{'' if count == 1 else 's'}"
 
 
 def _reaction_time(view: View, most: int) -> Finding:

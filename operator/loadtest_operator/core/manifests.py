@@ -12,6 +12,7 @@ from loadtest_operator.api.loadtest import LoadTestSpec
 from loadtest_operator.core.kinds import CONFIG_MAP, JOB, NETWORK_POLICY, POD, SECRET, SERVICE
 from loadtest_operator.core.names import Names, shorten
 from loadtest_operator.core.observed import Observed
+from loadtest_operator.core.settings import WorkerAccess
 
 Object = dict[str, Any]
 
@@ -68,8 +69,13 @@ def timeline(observed: Observed, text: str) -> Object:
 
 
 def network_policy(observed: Observed) -> Object:
-    """Only the operator's pods may talk to the run's pods; the workers reach the proxy's data port."""
-    here = observed.settings.operator_namespace
+    """Only the operator's pods may talk to the run's pods; the workers reach the proxy's data port. Where the operator
+    comes through the API server, its requests come from wherever that is: then only the token guards the control port.
+    """
+    here, anybody = (
+        observed.settings.operator_namespace,
+        observed.settings.worker_access is WorkerAccess.API_SERVER_PROXY,
+    )
     operator = {
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": here}} if here else {},
         "podSelector": {"matchLabels": {"app.kubernetes.io/name": "loadtest-operator"}},
@@ -82,7 +88,7 @@ def network_policy(observed: Observed) -> Object:
             "podSelector": {"matchLabels": run_labels},
             "policyTypes": ["Ingress"],
             "ingress": [
-                {"from": [operator], "ports": [{"port": CONTROL_PORT, "protocol": "TCP"}]},
+                {**({} if anybody else {"from": [operator]}), "ports": [{"port": CONTROL_PORT, "protocol": "TCP"}]},
                 {"from": [workers], "ports": [{"port": PROXY_PORT, "protocol": "TCP"}]},
             ],
         },

@@ -12,7 +12,7 @@ Of several open starts only the last is made, and only if nothing in `GIVE_UP` s
 status is written before the actions are performed.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -34,7 +34,7 @@ from loadtest_operator.core.schedule_children import Child
 MOST_ACTIVE = 32
 CLOCK_TOLERANCE = timedelta(minutes=1)
 REPLACE_PATIENCE = timedelta(minutes=2)
-"""After that long, a LoadTest that is to be replaced is deleted without waiting for the end of its abort."""
+"""So long after the start that wanted its place, a LoadTest is deleted without waiting for the end of its abort."""
 LONGEST_WAKE, ACTIVE_WAKE, RETRY_WAKE, SHORTEST_WAKE = 30.0, 5.0, 10.0, 0.1
 
 
@@ -225,17 +225,19 @@ def _start(observed: ObservedSchedule, due: datetime, now: datetime) -> tuple[tu
     """The start, or what must end before it."""
     name = schedule_children.name_of(observed.name, due)
     if _policy(observed) is ConcurrencyPolicy.REPLACE and observed.active:
-        return tuple(_replace(observed, name, late=now - due)), 1.0
+        return tuple(_replace(observed, name, now)), 1.0
     late = int((now - due).total_seconds())
     says = f"{name}, due {times.whole(due)}" + (f", {late} s late" if late > 60 else "")
     body = schedule_children.manifest(observed.name, observed.namespace, observed.uid, observed.template, due)
     return (StartChild(due, body, says),), RETRY_WAKE if observed.trouble else SHORTEST_WAKE
 
 
-def _replace(observed: ObservedSchedule, name: str, late: timedelta) -> list[ScheduleAction]:
-    fresh = [child for child in observed.active if not child.replaced]
-    stuck = [child for child in observed.active if child.replaced and not child.deleting and late > REPLACE_PATIENCE]
-    return [*(AbortChild(child.name, name) for child in fresh), *(Delete(LOAD_TEST, child.name) for child in stuck)]
+def _replace(observed: ObservedSchedule, name: str, now: datetime) -> Iterator[ScheduleAction]:
+    for child in observed.active:
+        if child.replaced is None:
+            yield AbortChild(child.name, name)
+        elif not child.deleting and now - child.replaced > REPLACE_PATIENCE:
+            yield Delete(LOAD_TEST, child.name)
 
 
 def _policy(observed: ObservedSchedule) -> ConcurrencyPolicy:

@@ -34,8 +34,8 @@ class Child:
     run: RecentRun
     finished: bool = False
     deleting: bool = False
-    replaced: bool = False
-    """It was aborted for a newer one."""
+    replaced: datetime | None = None
+    """The start that it was aborted for."""
 
     @property
     def name(self) -> str:
@@ -81,7 +81,7 @@ def _child(minute: datetime, body: Object) -> Child:
         run=_figures(metadata["name"], status if finished else {}),
         finished=finished,
         deleting="deletionTimestamp" in metadata,
-        replaced=REPLACED_ANNOTATION in (metadata.get("annotations") or {}),
+        replaced=minute_of((metadata.get("annotations") or {}).get(REPLACED_ANNOTATION, "")),
     )
 
 

@@ -20,8 +20,6 @@ from loadtest_operator.core.conditions import Claim
 from loadtest_operator.core.observed import Observed
 from loadtest_operator.core.rules.settling import uncollected
 
-MOST_INCOMPLETE_PERCENT = 5
-
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
@@ -71,29 +69,34 @@ def _with_load(observed: Observed, tally: Tally) -> Judgement:
     seen = _scaling(observed)
     claims = (*_threshold_claims(results, broken), *_scaling_claims(observed, seen), *_load_claims(observed))
     run = summary.total(plan, tally)
-    evidence = [*_from_conditions(observed), *_from_claims(claims), *_uncollected(observed), *_unanswered(run)]
-    word, message = _combine(quality, results, run, evidence)
+    stopped = _from_conditions(observed)
+    word, message = _combine(quality, results, run, stopped, [*_from_claims(claims), *_uncollected(observed)])
     return Judgement(word, message, claims, run, quality, results, seen, broken)
 
 
 def _combine(
-    quality: Validity, results: tuple[ThresholdResult, ...], run: Window, evidence: list[Evidence]
+    quality: Validity, results: tuple[ThresholdResult, ...], run: Window, stopped: list[Evidence], seen: list[Evidence]
 ) -> tuple[Verdict, str]:
-    said = {word: [item.message for item in evidence if item.forces is word] for word in Verdict}
-    aborted = said[Verdict.ABORTED][0] if said[Verdict.ABORTED] else None
+    """`stopped` is why the run ended early (if it did), `seen` is what was found in judging it."""
     word, message = generator.judge(
         validity=quality,
         thresholds=results,
         total=run,
-        aborted=aborted,
-        errors=said[Verdict.ERROR],
-        inconclusive=said[Verdict.INCONCLUSIVE],
+        aborted=next(iter(_said(stopped, Verdict.ABORTED)), None),
+        given_up=next(iter(_said(stopped, Verdict.FAILED)), None),
+        errors=_said([*stopped, *seen], Verdict.ERROR),
+        inconclusive=_said([*stopped, *seen], Verdict.INCONCLUSIVE),
     )
-    if word is Verdict.PASSED and said[Verdict.FAILED]:
-        return Verdict.FAILED, "; ".join(said[Verdict.FAILED])
+    failed = _said(seen, Verdict.FAILED)
+    if word is Verdict.PASSED and failed:
+        return Verdict.FAILED, "; ".join(failed)
     if word is Verdict.FAILED:
-        return word, "; ".join(dict.fromkeys([message, *said[Verdict.FAILED]]))
+        return word, "; ".join(dict.fromkeys([message, *failed]))
     return word, message
+
+
+def _said(evidence: Iterable[Evidence], word: Verdict) -> list[str]:
+    return [item.message for item in evidence if item.forces is word]
 
 
 def _strongest(evidence: Iterable[Evidence]) -> Evidence:
@@ -127,19 +130,6 @@ def _uncollected(observed: Observed) -> list[Evidence]:
     if len(observed.workers) < wanted:
         missing = f"figures of {wanted - len(observed.workers)} of {wanted} workers are missing"
     return [Evidence(Verdict.INCONCLUSIVE, missing)] if missing else []
-
-
-def _unanswered(run: Window) -> list[Evidence]:
-    """Requests cut off by the end have no outcome; too many of them and nothing can be said about errors."""
-    counts = run.counts
-    if 100 * counts.incomplete <= MOST_INCOMPLETE_PERCENT * counts.planned:
-        return []
-    share = 100 * counts.incomplete / counts.planned
-    message = (
-        f"{counts.incomplete} of {counts.planned} requests ({share:.0f} %) had no answer when the run ended: "
-        "look for a hanging target, or raise load.gracefulStopSeconds"
-    )
-    return [Evidence(Verdict.INCONCLUSIVE, message)]
 
 
 def _load_claims(observed: Observed) -> tuple[Claim, ...]:

@@ -29,7 +29,7 @@ from loadtest_operator.handlers.memory import Memory, RunMemory, WorkerMemory
 
 Object = Mapping[str, Any]
 
-ACTIVE = (Phase.PREPARING, Phase.RUNNING, Phase.SETTLING)
+ACTIVE = (Phase.PREPARING, Phase.RUNNING, Phase.SETTLING, Phase.EVALUATING)
 MUTABLE = ("abort", "suspend", "ttl_seconds_after_finished")
 FIRST_COMPLAINT_SECONDS = 3
 
@@ -85,7 +85,7 @@ async def _spec_of_run(
     context: Context, namespace: str, names: Names, status: LoadTestStatus, live: LoadTestSpec | None, run: RunMemory
 ) -> LoadTestSpec | None:
     """The spec that the run began with, with today's abort, suspend and ttl."""
-    if status.phase not in (*ACTIVE, Phase.EVALUATING):
+    if status.phase not in ACTIVE:
         return live
     if live is not None and live.run_token == status.run.token:
         run.spec = live

@@ -1,5 +1,5 @@
-"""The janitor: every half minute, one list of our Jobs and proxies; what belongs to a finished run goes when its ttl
-is over.
+"""The janitor: every ten seconds, one list of our Jobs and proxies; what belongs to a finished run goes when its ttl is
+over, and what should have gone at its end goes now.
 
 So finished LoadTests need no daemon, timer or finalizer, and whatever a crash left behind is found. Objects of
 deleted LoadTests are Kubernetes' own garbage collector's (owner references).
@@ -39,9 +39,10 @@ async def sweep(context: Context) -> None:
     for namespace in context.settings.watch_namespaces or (None,):
         jobs = await context.kube.list(JOB, namespace, labels=OURS)
         proxies = await context.kube.list(POD, namespace, labels=f"{OURS},{names.COMPONENT_LABEL}=proxy")
-        owners = {_owner(thing) for thing in (*jobs, *proxies)}
-        for owner in owners:
-            await _sweep_run(context, *owner)
+        active = [job for job in jobs if (job.get("status") or {}).get("active")]
+        alive = {_owner(thing) for thing in (*active, *proxies)}
+        for owner in {_owner(thing) for thing in (*jobs, *proxies)}:
+            await _sweep_run(context, *owner, alive=owner in alive)
 
 
 def _owner(thing: Object) -> tuple[str, str, int]:
@@ -51,14 +52,15 @@ def _owner(thing: Object) -> tuple[str, str, int]:
     return metadata["namespace"], loadtest, int(metadata["labels"].get(names.RUN_LABEL, 0))
 
 
-async def _sweep_run(context: Context, namespace: str, name: str, run: int) -> None:
+async def _sweep_run(context: Context, namespace: str, name: str, run: int, *, alive: bool) -> None:
     body = await context.kube.get(LOAD_TEST, namespace, name) if name else None
     if body is None:
         return
     status = LoadTestStatus.model_validate(body.get("status") or {})
     ttl = body["spec"].get("ttlSecondsAfterFinished", 86400)
     gone = retention.due(name, status, ttl, run, context.clock())
-    for thing in gone:
+    forgotten = retention.stray(name, status, run, context.clock()) if alive else ()
+    for thing in gone or forgotten:
         await context.kube.delete(thing.kind, namespace, thing.name)
     if gone and run == status.run.number:
         patch = {"status": {"run": {"cleanupTime": times.whole(context.clock())}}}

@@ -26,8 +26,10 @@ def unfinished(spec: Mapping[str, Any], status: Mapping[str, Any], **_: Any) -> 
 def register(registry: kopf.OperatorRegistry, context: Context) -> None:
     """The handlers of LoadTests."""
 
+    # The look that finishes a run releases the workers and removes the proxy after it has written Finished, which is
+    # what makes kopf stop the daemon: it needs the time to end by itself.
     @kopf.daemon(
-        GROUP, VERSION, PLURAL, registry=registry, when=unfinished, cancellation_backoff=1, cancellation_timeout=10
+        GROUP, VERSION, PLURAL, registry=registry, when=unfinished, cancellation_backoff=15, cancellation_timeout=10
     )
     async def run(body: kopf.Body, stopped: kopf.DaemonStopped, **_: Any) -> None:
         with context.metrics.active.track_inprogress():

@@ -1,8 +1,11 @@
 """The only writer of a LoadTest's status: small merge patches, at most one in five seconds unless something
-important changed.
+important changed: a phase, a verdict, a time that decisions rest on, a condition that flipped. A condition that only
+gives another reason for the same status may wait, or a flapping API server would get a write for every look.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from loadtest_operator.api.status import LoadTestStatus
 from loadtest_operator.core import diff
@@ -27,7 +30,17 @@ async def write(context: Context, observed: Observed, memory: Memory, status: Lo
     new = status.model_dump(mode="json", exclude_none=True)
     patch = diff.merge_patch(memory.written, new)
     waited = memory.written_at is None or observed.now - memory.written_at >= EVERY
-    if patch and (waited or diff.is_urgent(patch, PATIENT)):
+    if patch and (waited or _urgent(patch, memory.written)):
         await context.kube.merge_patch(LOAD_TEST, observed.namespace, observed.name, {"status": patch}, "status")
         memory.written, memory.written_at = new, observed.now
     memory.status = status
+
+
+def _urgent(patch: Mapping[str, Any], written: Mapping[str, Any]) -> bool:
+    flipped = _statuses(patch) != _statuses(written)
+    rest = {key: value for key, value in patch.items() if key != "conditions"}
+    return ("conditions" in patch and flipped) or diff.is_urgent(rest, PATIENT)
+
+
+def _statuses(status: Mapping[str, Any]) -> dict[str, str]:
+    return {condition["type"]: condition["status"] for condition in status.get("conditions") or ()}

@@ -89,16 +89,12 @@ def test_whole_answers_take_prompt_and_generation_together(llama: str, play) -> 
     work = Work.of(llama).since(before)
     counts = report.total.counts
     assert counts.failed == counts.dropped == 0, report.total.errors
-    assert 0 <= work.tokens - counts.succeeded * TOKENS <= TOKENS
+    assert -TOKENS < work.tokens - counts.succeeded * TOKENS <= TOKENS  # the model may end an answer early
     requests = counts.succeeded + 1
     served = (work.prompt_ms + work.generation_ms) / requests
     assert 0.75 * served < mean(report, Metric.E2E_LATENCY) < 1.25 * served + OVERHEAD_MS
     in_time = sum(second.output_tokens for second in report.series)
-    assert in_time in {
-        counts.succeeded * TOKENS,
-        (counts.succeeded - 1) * TOKENS,
-    }  # the last one may end after the stage
-    assert Metric.TIME_TO_FIRST_TOKEN not in report.total.latencies
+    assert work.tokens - 2 * TOKENS <= in_time <= work.tokens  # without the probe and what ends after the stage
 
 
 def test_more_streams_than_slots_wait_for_one(llama: str, play) -> None:

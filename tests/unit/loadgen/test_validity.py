@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from loadgen.core.validity import judge, tightest_bound
+from loadgen.core.validity import figure, judge, tightest_bound
 from loadgen.model.plan import Plan
 from loadgen.model.report import Validity
 from loadgen.model.wire import Delta
@@ -109,3 +109,20 @@ def test_the_tightest_bound_is_of_slos_and_thresholds() -> None:
 
 def test_nothing_measured_is_not_an_error_of_the_generator() -> None:
     assert judged().level == "Valid"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (110, "110"),
+        (1234567, "1234567"),
+        (9.96, "10"),
+        (3.21, "3.2"),
+        (5, "5"),
+        (0.5, "0.5"),
+        (0.00341, "0.0034"),
+        (0, "0"),
+    ],
+)
+def test_figures_are_for_people(value: float, text: str) -> None:
+    assert figure(value) == text

@@ -22,9 +22,9 @@ LIMITED = Validity(level=ValidityLevel.GENERATOR_LIMITED, reasons=("CPU was shor
 DEGRADED = Validity(level=ValidityLevel.DEGRADED, reasons=("lag",))
 
 
-def a_window(planned: int = 10, succeeded: int = 10, **more: Any) -> Window:
+def a_window(planned: int = 10, succeeded: int = 10, incomplete: int = 0, **more: Any) -> Window:
     rates = dict.fromkeys(("offered_per_second", "sent_per_second", "requests_per_second", "goodput"), 1.0)
-    counts = Counts(planned=planned, succeeded=succeeded)
+    counts = Counts(planned=planned, succeeded=succeeded, incomplete=incomplete)
     return Window(name="run", start_second=0, end_second=10, counts=counts, **rates, **more)
 
 
@@ -35,6 +35,9 @@ def a_result(result: Result, severity: Severity = Severity.ERROR, name: str = "t
 
 PASSED, FAILED, UNKNOWN = (a_result(result) for result in Result)
 WARNED = a_result(Result.FAILED, Severity.WARNING, "soft")
+OTHER, ERRORS = a_result(Result.FAILED, name="other"), a_result(Result.FAILED, name="errors")
+STOPPED = "60 % of the 40 requests failed; load.autoStop stops at 50 %"
+CUT_OFF = a_window(256, 166, 90)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +47,7 @@ WARNED = a_result(Result.FAILED, Severity.WARNING, "soft")
         ({"thresholds": [PASSED, WARNED]}, "Passed", "all 1 thresholds hold over 10 requests; warnings: soft"),
         ({"validity": DEGRADED}, "Passed", "all 1 thresholds hold over 10 requests"),
         ({"thresholds": [PASSED, FAILED]}, "Failed", "t Failed"),
+        ({"thresholds": [FAILED, WARNED, OTHER, ERRORS]}, "Failed", "t Failed; also violated: other, errors"),
         ({"thresholds": [UNKNOWN]}, "Inconclusive", "t Unknown"),
         ({"thresholds": [FAILED, UNKNOWN]}, "Inconclusive", "t Unknown; t Failed"),
         ({"thresholds": [FAILED], "validity": LIMITED}, "Inconclusive", "the generator was the limit: CPU was short"),
@@ -65,6 +69,20 @@ WARNED = a_result(Result.FAILED, Severity.WARNING, "soft")
             "Inconclusive",
             "the generator was the limit: CPU was short",
         ),
+        ({"given_up": STOPPED, "total": CUT_OFF}, "Failed", STOPPED),
+        ({"given_up": STOPPED, "thresholds": [ERRORS, UNKNOWN]}, "Failed", f"{STOPPED}; also violated: errors"),
+        ({"given_up": "errors: 9 %", "thresholds": [ERRORS]}, "Failed", "errors: 9 %"),
+        ({"given_up": STOPPED, "total": a_window(0, 0)}, "Failed", STOPPED),
+        ({"given_up": STOPPED, "inconclusive": ["no scale-up seen"]}, "Failed", STOPPED),
+        ({"given_up": STOPPED, "validity": LIMITED}, "Inconclusive", "the generator was the limit: CPU was short"),
+        ({"given_up": STOPPED, "aborted": "stopped by spec.abort"}, "Aborted", "stopped by spec.abort"),
+        (
+            {"total": CUT_OFF, "thresholds": [FAILED]},
+            "Inconclusive",
+            "90 of 256 requests (35 %) had no answer when the run ended: "
+            "look for a hanging target, or raise load.gracefulStopSeconds",
+        ),
+        ({"total": a_window(100, 95, 5)}, "Passed", "all 1 thresholds hold over 100 requests"),
         ({"aborted": "stopped by spec.abort", "inconclusive": ["x"]}, "Aborted", "stopped by spec.abort"),
         ({"aborted": "x", "errors": ["image not found", "quota"]}, "Error", "image not found; quota"),
     ],

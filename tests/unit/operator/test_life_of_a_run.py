@@ -121,6 +121,51 @@ def test_a_broken_target_stops_the_run_early() -> None:
     assert world.workers[0].seconds < 30
 
 
+def test_a_run_that_stopped_itself_failed_though_the_stop_cut_requests_off() -> None:
+    grows = {"name": "grows", "scaleUp": {"toAtLeast": 3, "withinSeconds": 50, "fromStage": "peak"}}
+    world = a_world(
+        a_stage(durationSeconds=60), load={"autoStop": {"windowSeconds": 5}}, scaling={"expectations": [grows]}
+    )
+    world.errors_percent, world.unanswered_percent = 60, 35
+    world.scale(1)
+
+    status = world.run()
+
+    assert status.verdict is Verdict.FAILED
+    assert (status.message or "").startswith("92 % of the ")
+    assert "mostly Http500; load.autoStop stops at 50 %; also violated: errors-default" in (status.message or "")
+
+
+def test_abort_on_fail_names_the_threshold_first() -> None:
+    errors = {
+        "name": "errors",
+        "metric": "ErrorPercent",
+        "operator": "LessThanOrEqual",
+        "value": 1,
+        "abortOnFail": True,
+    }
+    slow = {"name": "fast", "metric": "ResponseTime", "statistic": "P50", "operator": "LessThan", "value": 1}
+    world = a_world(a_stage(durationSeconds=60), thresholds=[slow, errors])
+    world.errors_percent = 20
+
+    status = world.run()
+
+    assert status.verdict is Verdict.FAILED
+    assert (status.message or "").startswith("errors: ErrorPercent was 20 % in the run, wanted <= 1 %")
+    assert "abortOnFail stopped the run after" in (status.message or "")
+    assert (status.message or "").endswith("; also violated: fast")
+
+
+def test_a_hanging_target_is_inconclusive() -> None:
+    world = a_world()
+    world.unanswered_percent = 35
+
+    status = world.run()
+
+    assert status.verdict is Verdict.INCONCLUSIVE
+    assert "140 of 400 requests (35 %) had no answer when the run ended" in (status.message or "")
+
+
 def test_a_target_that_answers_404_gets_no_load() -> None:
     world = a_world()
     world.probe_answer = ProbeResult(ok=False, message="GET /nope answered 404", refused_in_a_row=1)
@@ -370,7 +415,7 @@ def test_an_autoscaler_that_does_nothing_fails() -> None:
     status = scaling_world().run()
 
     assert status.verdict is Verdict.FAILED
-    assert "1 replicas after 8 s" in (status.message or "")
+    assert "1 replica after 8 s" in (status.message or "")
 
 
 def test_without_an_autoscaler_it_is_inconclusive() -> None:

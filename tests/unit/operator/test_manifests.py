@@ -6,7 +6,7 @@ import pytest
 
 from builders import a_valid_spec
 from loadtest_operator.core import guard, manifests
-from loadtest_operator.core.settings import Settings
+from loadtest_operator.core.settings import Settings, WorkerAccess
 from unit.operator.world import World
 
 DELAY = {
@@ -77,6 +77,22 @@ def test_workers_send_to_the_target() -> None:
 
 def test_with_a_delay_they_send_to_the_proxy_for_the_whole_run() -> None:
     assert manifests.workers_target(a_world(faults=[DELAY]).look()) == "http://test-1-proxy.demo.svc:8091"
+
+
+def test_only_the_operator_reaches_the_control_port() -> None:
+    control, _ = manifests.network_policy(a_world().look())["spec"]["ingress"]
+
+    assert control["from"][0]["podSelector"] == {"matchLabels": {"app.kubernetes.io/name": "loadtest-operator"}}
+
+
+def test_behind_the_pod_proxy_nobody_knows_where_the_api_server_is() -> None:
+    world = a_world()
+    world.settings = Settings(worker_access=WorkerAccess.API_SERVER_PROXY)
+
+    control, data = manifests.network_policy(world.look())["spec"]["ingress"]
+
+    assert "from" not in control
+    assert "from" in data
 
 
 def test_the_secret_is_no_part_of_any_pure_value() -> None:

@@ -171,14 +171,16 @@ def test_replace_aborts_waits_deletes_and_starts() -> None:
     assert world.status.missed_starts == 0
 
 
-def test_replace_does_not_wait_for_an_abort_for_ever() -> None:
-    world = a_schedule(concurrencyPolicy="Replace")
-    world.run(hours=1, seconds=1)
-    world.run(hours=1, minutes=1)
-    assert world.deleted == []
-    world.run(minutes=2)
-    assert len(world.deleted) == 1
-    assert world.names == ["13:00", "14:00"]
+@pytest.mark.parametrize(("expression", "due"), [("0 * * * *", 60), ("* * * * *", 1)])
+def test_replace_does_not_wait_for_an_abort_for_ever(expression: str, due: int) -> None:
+    """Two minutes from the start that first wanted its place, however often starts are due."""
+    world = a_schedule(expression, concurrencyPolicy="Replace")
+    (stuck,) = world.children = {"nightly-29671920": a_child(NOON)}
+    world.run(minutes=due + 1)
+    assert (world.aborted, world.deleted) == ([stuck], [])
+    world.run(minutes=1, seconds=10)
+    assert world.deleted[0] == stuck
+    assert world.names
 
 
 # What is missed

@@ -85,6 +85,7 @@ class World:
     phases: list[Phase] = field(default_factory=list)
     starts: int = 0
     errors_percent: int = 0
+    unanswered_percent: int = 0
     microseconds: int = 5000
     """Response time of every success."""
 
@@ -268,15 +269,18 @@ class World:
     def _delta(self, index: int, second: int) -> Delta:
         sent = 20
         failed = sent * self.errors_percent // 100
-        values = sparse_of(np.full(sent - failed, self.microseconds))
+        unanswered = sent * self.unanswered_percent // 100
+        succeeded = sent - failed - unanswered
+        values = sparse_of(np.full(succeeded, self.microseconds))
         cell = Cell(
             second=second,
             stage=self._stage(second),
             request=0,
             planned=sent,
             sent=sent,
-            succeeded=sent - failed,
-            good=sent - failed,
+            succeeded=succeeded,
+            good=succeeded,
+            incomplete=unanswered,
             errors={"Http500": failed} if failed else {},
             histograms={0: values, 1: values},
         )

@@ -14,9 +14,12 @@ from loadtest_operator.core.actions import Action, Delete, Emit, ReleaseWorkers,
 from loadtest_operator.core.conditions import Claim
 from loadtest_operator.core.kinds import CONFIG_MAP, JOB, POD, SERVICE
 from loadtest_operator.core.lifecycle import Event
-from loadtest_operator.core.observed import Observed
+from loadtest_operator.core.observed import Observed, WorkerView, listed
 from loadtest_operator.core.step import Rule, Step
 from loadtest_operator.core.verdict import Judgement
+
+SILENCE_SECONDS = 5.0
+"""A worker that does not answer for so long takes its figures with it."""
 
 VERDICT_REASONS = {
     Verdict.PASSED: reasons.PASSED,
@@ -25,6 +28,16 @@ VERDICT_REASONS = {
     Verdict.ERROR: reasons.ERROR,
     Verdict.ABORTED: reasons.ABORTED,
 }
+
+
+def collecting(observed: Observed) -> Step | None:
+    """What an operator before us had collected went with it. Workers are not released yet: all of it is pulled again."""
+    if observed.load_start is None or observed.stored is not None:
+        return None
+    missing = [worker.index for worker in observed.workers if _has_more(worker)]
+    if not missing:
+        return None
+    return Step(f"collecting from worker {listed(missing)}", wake_after=0.3)
 
 
 def not_stored(observed: Observed) -> Step | None:
@@ -48,7 +61,12 @@ def finish(observed: Observed) -> Step | None:
     )
 
 
-RULES: tuple[Rule, ...] = (not_stored, finish)
+RULES: tuple[Rule, ...] = (collecting, not_stored, finish)
+
+
+def _has_more(worker: WorkerView) -> bool:
+    """It has ended (as far as we know) and answers, or we have not asked for long."""
+    return not worker.drained and worker.silent_seconds < SILENCE_SECONDS and (worker.state is None or worker.ended)
 
 
 def _sections(observed: Observed, judgement: Judgement) -> dict[str, object]:
@@ -95,10 +113,11 @@ def _stored_claim(observed: Observed) -> Claim:
 
 
 def _farewell(observed: Observed) -> tuple[Action, ...]:
-    """Workers exit; the proxy goes now. The Job stays for its ttl unless its pods would never end by themselves."""
+    """Workers exit; the proxy goes now. The Job stays for its ttl unless its pods would never end by themselves. Workers
+    are released last: while one runs, the janitor knows that something was forgotten."""
     names = observed.names
     proxy = (Delete(POD, names.proxy), Delete(SERVICE, names.proxy)) if observed.uses_proxy else ()
     timeline = (Delete(CONFIG_MAP, names.timeline),) if observed.timeline.since else ()
     stuck = len(observed.workers) < len(observed.pods) or any(pod.problem for pod in observed.pods)
     job = (Delete(JOB, names.job),) if stuck and observed.job else ()
-    return (ReleaseWorkers(), *proxy, *timeline, *job)
+    return (*proxy, *timeline, ReleaseWorkers(), *job)

@@ -122,7 +122,8 @@ def beyond_doubt(observed: Observed) -> Step | None:
         return None
     for threshold in observed.plan.thresholds:
         if threshold.abort_on_fail and (why := thresholds.beyond_doubt(threshold, observed.plan, tally)):
-            return stop(observed, COMPLETED, reasons.THRESHOLD_BEYOND_DOUBT, str(why))
+            message = f"{why}; abortOnFail stopped the run after {observed.second:.0f} s"
+            return stop(observed, COMPLETED, reasons.THRESHOLD_BEYOND_DOUBT, message)
     return None
 
 

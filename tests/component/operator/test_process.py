@@ -1,0 +1,87 @@
+"""The operator as a process on a fake API server: kopf's part of it, and how it ends."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from builders import a_load_test
+from fakes.bad import unused_port
+from fakes.kube import Cluster, serving
+from loadtest_operator.core.kinds import LEASE, LOAD_TEST
+
+LEASE_LOST = 3
+
+
+def kubeconfig(folder: Path, address: str) -> Path:
+    path = folder / "kubeconfig"
+    named = {"clusters": [{"name": "it", "cluster": {"server": address}}], "users": [{"name": "it", "user": {}}]}
+    context = {"name": "it", "context": {"cluster": "it", "user": "it"}}
+    path.write_text(json.dumps({**named, "contexts": [context], "current-context": "it"}))
+    return path
+
+
+@asynccontextmanager
+async def operating(folder: Path, cluster: Cluster) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Started; killed if it has not ended."""
+    async with serving(cluster) as address:
+        environment = {
+            **{key: os.environ[key] for key in ("PATH", "HOME", "PYTHONPATH") if key in os.environ},
+            "KUBECONFIG": str(kubeconfig(folder, address)),
+            "LOADTEST_WATCH_NAMESPACES": "demo",
+            "LOADTEST_LEASE_NAMESPACE": "demo",
+            "LOADTEST_IDENTITY": "me",
+            "LOADTEST_METRICS_PORT": str(unused_port()),
+            "LOADTEST_PROBE_PORT": str(unused_port()),
+        }
+        command = (sys.executable, "-m", "loadtest_operator")
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=pipe, stderr=pipe)
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.kill()
+            _, errors = await process.communicate()
+            print(errors.decode())
+
+
+async def until(holds: Callable[[], object]) -> None:
+    async with asyncio.timeout(30):
+        while not holds():  # noqa: ASYNC110 - another process does it
+            await asyncio.sleep(0.1)
+
+
+async def test_unfinished_runs_are_followed_and_finished_ones_are_left_alone(tmp_path: Path) -> None:
+    cluster = Cluster()
+    finished = {"phase": "Finished", "verdict": "Passed", "run": {"number": 1, "token": "1"}}
+    cluster.put(LOAD_TEST, {**a_load_test(name="old"), "status": finished})
+    cluster.put(LOAD_TEST, a_load_test(name="new", suspend=True))
+    async with operating(tmp_path, cluster) as process:
+        await until(lambda: "suspended" in str(cluster.get(LOAD_TEST, "demo", "new")))
+        await asyncio.sleep(1)
+        process.terminate()
+        assert await asyncio.wait_for(process.wait(), 20) == 0
+
+    new, lease = cluster.get(LOAD_TEST, "demo", "new"), cluster.get(LEASE, "demo", "loadtest-operator")
+    assert not [path for method, path in cluster.log if method == "PATCH" and "/loadtests/old" in path]
+    assert new is not None
+    assert new["metadata"]["finalizers"] == ["loadtest.dev/operator"]
+    assert "last-handled-configuration" not in str(new["metadata"].get("annotations"))
+    assert lease is not None
+    assert lease["spec"]["holderIdentity"] == ""
+
+
+async def test_whoever_lost_the_lease_exits_at_once(tmp_path: Path) -> None:
+    cluster = Cluster()
+    async with operating(tmp_path, cluster) as process:
+        await until(lambda: cluster.get(LEASE, "demo", "loadtest-operator"))
+        lease = cluster.get(LEASE, "demo", "loadtest-operator")
+        assert lease is not None
+        lease["spec"]["holderIdentity"] = "thief"
+        lease["metadata"]["resourceVersion"] = "999999"
+
+        assert await asyncio.wait_for(process.wait(), 20) == LEASE_LOST

@@ -1,0 +1,186 @@
+"""The whole operator but kopf on a fake API server over real HTTP: gather, decide, write, act, through the pod proxy.
+
+Time is a variable that moves on by what each look asks for, so a run of minutes takes a second. Workers and the target answer
+behind the pod proxy, with the token of the run's Secret.
+"""
+
+import base64
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import aiohttp
+import msgspec
+from aiohttp import web
+
+from builders import a_load_test
+from fakes.kube import Cluster, Object, connected, refusal
+from loadgen.model.wire import WIRE_VERSION, Snapshot, WorkerPhase, WorkerState
+from loadtest_operator.adapters.control import ControlClient
+from loadtest_operator.adapters.kube import KubeApi
+from loadtest_operator.adapters.metrics import Metrics
+from loadtest_operator.adapters.probe import Prober
+from loadtest_operator.api.loadtest import LoadTestSpec
+from loadtest_operator.api.status import LoadTestStatus, Phase
+from loadtest_operator.core import names, times
+from loadtest_operator.core.kinds import ENDPOINT_SLICE, LOAD_TEST, POD, SECRET, SERVICE, Kind
+from loadtest_operator.core.settings import Settings, WorkerAccess
+from loadtest_operator.handlers.context import Context
+from loadtest_operator.handlers.reconcile import reconcile
+from unit.operator.world import World
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def a_web_service(cluster: Cluster) -> None:
+    """Service web with one ready endpoint."""
+    here = {"namespace": "demo"}
+    ports = [{"name": "http", "port": 80}]
+    cluster.put(SERVICE, {"metadata": {"name": "web", **here}, "spec": {"selector": {"app": "web"}, "ports": ports}})
+    endpoint = {
+        "addresses": ["10.0.0.1"], "conditions": {"ready": True}, "targetRef": {"kind": "Pod", "name": "web-1"}
+    }  # fmt: skip
+    labels = {"kubernetes.io/service-name": "web"}
+    body = {"metadata": {"name": "web-x", "labels": labels, **here}, "ports": ports, "endpoints": [endpoint]}
+    cluster.put(ENDPOINT_SLICE, body)
+    cluster.put(POD, {"metadata": {"name": "web-1", "labels": {"app": "web"}, **here}, "spec": {}, "status": {}})
+
+
+@dataclass
+class Theatre:
+    """One LoadTest on a fake cluster, and the operator that runs it."""
+
+    cluster: Cluster
+    kube: KubeApi
+    session: aiohttp.ClientSession
+    world: World
+    now: datetime = NOON
+    starts: int = 0
+    status_writes: list[tuple[datetime, Object]] = field(default_factory=list)
+    context: Context = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.operator_starts()
+        self.cluster.created = self._controllers
+        self.cluster.proxied = self._pod
+
+    def operator_starts(self) -> None:
+        """Another operator process: nothing in memory."""
+        access = WorkerAccess.API_SERVER_PROXY
+        self.context = Context(
+            kube=self.kube,
+            control=ControlClient(self.session, self.kube, access),
+            prober=Prober(self.session, self.kube, access),
+            settings=Settings(worker_access=access),
+            metrics=Metrics(),
+            clock=lambda: self.now,
+        )
+
+    @property
+    def body(self) -> Object:
+        found = self.cluster.get(LOAD_TEST, "demo", "test")
+        assert found is not None
+        return found
+
+    @property
+    def status(self) -> LoadTestStatus:
+        return LoadTestStatus.model_validate(self.body.get("status") or {})
+
+    @property
+    def token(self) -> str:
+        """Of the run's Secret; empty before there is one."""
+        secret = self.cluster.get(SECRET, "demo", "test-1-token")
+        return base64.b64decode(secret["data"]["token"]).decode() if secret else ""
+
+    async def look(self) -> None:
+        """One look, and the time until the next."""
+        seen = len(self.cluster.bodies)
+        seconds = await reconcile(self.context, self.body)
+        for text in self.cluster.bodies[seen:]:
+            if text.startswith('{"status"'):
+                self.status_writes.append((self.now, json.loads(text)["status"]))
+        self.pass_time(max(seconds, 0.05))
+
+    async def run(self, until: Phase = Phase.FINISHED, most: int = 400) -> LoadTestStatus:
+        for _ in range(most):
+            await self.look()
+            if self.status.phase is until:
+                return self.status
+        raise AssertionError(f"still {self.status.phase}: {self.status.message}")
+
+    async def run_for(self, seconds: float) -> None:
+        end = self.now + timedelta(seconds=seconds)
+        while self.now < end:
+            await self.look()
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+        self.world.now = self.now
+        self.world.pass_time(0)
+
+    def _controllers(self, cluster: Cluster, body: Object) -> None:
+        """The Job controller and the kubelet."""
+        if body["kind"] != "Job":
+            return
+        self.world._create_job()
+        labels = body["spec"]["template"]["metadata"]["labels"]
+        for index in range(body["spec"]["completions"]):
+            metadata = {"name": f"worker-{index}", "namespace": "demo", "labels": labels}
+            metadata["annotations"] = {names.INDEX_ANNOTATION: str(index)}
+            running = {"phase": "Running", "podIP": f"10.1.0.{index + 1}"}
+            cluster.put(POD, {"metadata": metadata, "spec": {}, "status": running})
+
+    async def _pod(self, pod: str, path: str, request: web.Request) -> web.Response:
+        if pod.startswith("web-"):
+            return web.Response(text="hello")
+        if request.headers.get("X-Loadtest-Token") != self.token or "Authorization" in request.headers:
+            return refusal(401, "a token is needed")
+        index = int(pod.rpartition("-")[2])
+        if path == "/v1/deltas":
+            return web.Response(body=msgspec.msgpack.encode(self._snapshot(index, int(request.query["after"]))))
+        if path in ("/v1/start", "/v1/abort"):
+            self._order(index, path, await request.json())
+        return web.Response(body=msgspec.json.encode(self._state(index)))
+
+    def _order(self, index: int, path: str, body: Any) -> None:
+        if path == "/v1/start":
+            self.starts += self.world.workers[index].phase is WorkerPhase.READY
+            self.world._start({index: body["startAt"]})
+        elif self.world.workers[index].phase is not WorkerPhase.FINISHED:
+            self.world.workers[index].phase = WorkerPhase.ABORTED
+
+    def _state(self, index: int) -> WorkerState:
+        worker = self.world.workers[index]
+        return WorkerState(
+            WIRE_VERSION, index, self.world.spec.load.workers, 1, worker.phase, time.time_ns(), worker.seconds,
+            start_at=worker.start_at,
+        )  # fmt: skip
+
+    def _snapshot(self, index: int, after: int) -> Snapshot:
+        worker = self.world.workers[index]
+        deltas = [self.world._delta(index, second) for second in range(after, worker.seconds)]
+        return Snapshot(version=WIRE_VERSION, last=worker.seconds, deltas=deltas)
+
+
+@asynccontextmanager
+async def theatre(*stages: Object, seconds: float = 5.0, **changes: Any) -> AsyncIterator[Theatre]:
+    """A LoadTest against Service web; the operator has `seconds` of patience with the API server."""
+    cluster = Cluster()
+    a_web_service(cluster)
+    body = a_load_test(*stages, **changes)
+    cluster.put(LOAD_TEST, body)
+    async with connected(cluster, seconds=seconds) as kube, aiohttp.ClientSession() as session:
+        yield Theatre(cluster, kube, session, World(LoadTestSpec.model_validate(body["spec"])))
+
+
+def clean(cluster: Cluster, *kinds: Kind) -> bool:
+    """Whether nothing of these kinds is there."""
+    return not any(cluster.objects.get((kind.path(None).rpartition("/")[0], kind.plural)) for kind in kinds)
+
+
+def nanoseconds(moment: datetime) -> int:
+    return times.nanoseconds(moment)

@@ -1,0 +1,238 @@
+"""Situations and the verdict that each must end with: the golden table of docs/verdicts.md, played on paper."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from builders import Object, a_stage, a_valid_spec
+from loadgen.model.report import Verdict
+from loadtest_operator.api.status import Phase
+from loadtest_operator.core import reasons
+from loadtest_operator.core.observed import JobView, ProbeResult
+from loadtest_operator.core.pods import Problem, WorkerPod
+from loadtest_operator.core.reasons import Reason
+from unit.operator.world import TARGET, World
+
+Play = Callable[[World], None]
+DELAY: dict[str, Any] = {
+    "name": "slow", "startInStage": "peak", "startAfterSeconds": 3, "durationSeconds": 4,
+    "networkDelay": {"latencyMilliseconds": 300},
+}  # fmt: skip
+QUICK = {"metric": "ResponseTime", "statistic": "P50", "operator": "LessThan", "value": 1}
+FAST = {"name": "fast", "stages": ["peak"], **QUICK}
+ERRORS = {"name": "errors", "metric": "ErrorPercent", "operator": "LessThanOrEqual", "value": 1}
+RARE = {"name": "rare", "metric": "ResponseTime", "statistic": "P999", "operator": "LessThan", "value": 100}
+GROWS = {"name": "grows", "scaleUp": {"toAtLeast": 3, "withinSeconds": 8, "fromStage": "peak"}}
+LONG = a_stage(durationSeconds=40)
+
+
+@dataclass(frozen=True)
+class Situation:
+    """A sentence, how it ends, and how it comes about."""
+
+    what: str
+    verdict: Verdict
+    play: Play = lambda _world: None
+    stages: tuple[Object, ...] = ()
+    spec: tuple[tuple[str, Any], ...] = ()
+
+    def world(self) -> World:
+        """After the run."""
+        world = World(a_valid_spec(*self.stages, **dict(self.spec)))
+        self.play(world)
+        if world.status.phase is not Phase.FINISHED:
+            world.run()
+        return world
+
+
+def setting(**changes: Any) -> Play:
+    """The world is like this from the beginning."""
+
+    def play(world: World) -> None:
+        for name, value in changes.items():
+            setattr(world, name, value)
+
+    return play
+
+
+def pods(reason: Reason, words: str, *, final: bool = False) -> Play:
+    """The first worker's pod complains."""
+
+    def play(world: World) -> None:
+        world.job = JobView(created=world.now)
+        world.pods = {0: WorkerPod(0, "worker-0", problem=Problem(reason, words, final=final))}
+
+    return play
+
+
+def refused_by_quota(world: World) -> None:
+    world.job = JobView(created=world.now, trouble='pods "w-0" is forbidden: exceeded quota: compute')
+
+
+def aborted(phase: Phase) -> Play:
+    def play(world: World) -> None:
+        world.run(phase)
+        world.spec = world.spec.model_copy(update={"abort": True})
+
+    return play
+
+
+def worker_lost(world: World) -> None:
+    world.run_to_second(4)
+    world.lose(1)
+
+
+def worker_lost_while_failing(world: World) -> None:
+    world.errors_percent = 20
+    worker_lost(world)
+
+
+def half_told(world: World) -> None:
+    world.run(Phase.RUNNING)
+    late = world.workers[1]
+    late.start_at, late.phase, world.starts = None, type(late.phase).READY, 1
+    world.pass_time(30)
+
+
+def proxy_gone(world: World) -> None:
+    world.run_to_second(1)
+    world.proxy = None
+
+
+def grown(world: World) -> None:
+    world.scale(1)
+    world.run_to_second(5)
+    world.scale(3)
+
+
+def grown_by_another_hand(world: World) -> None:
+    world.scale(1)
+    scaler = world.target.autoscaler
+    assert scaler is not None
+    blind = replace(scaler, active=False, inactive_because="FailedGetResourceMetric")
+    world.target = replace(world.target, autoscaler=blind)
+    world.run_to_second(5)
+    world.scale(3)
+
+
+def operator_killed(world: World) -> None:
+    world.run_to_second(4)
+    world.probe = world.stored = None
+    world.pass_time(20)
+
+
+STOP = (("load", {"autoStop": {"windowSeconds": 5}}),)
+NO_STOP = {"autoStop": {"disabled": True}}
+EXPECTING = (("scaling", {"expectations": [GROWS]}),)
+SITUATIONS: tuple[Situation, ...] = (
+    Situation(
+        "The image of the workers does not exist", Verdict.ERROR, pods(reasons.IMAGE_PULL_ERROR, "no such image")
+    ),
+    Situation("No node takes a worker", Verdict.ERROR, pods(reasons.UNSCHEDULABLE, "0/3 nodes: Insufficient cpu")),
+    Situation(
+        "A worker crashes before the load", Verdict.ERROR, pods(reasons.WORKER_CRASHED, "exit code 1", final=True)
+    ),
+    Situation(
+        "A worker runs out of memory before the load", Verdict.ERROR, pods(reasons.OOM_KILLED, "killed", final=True)
+    ),
+    Situation("A quota refuses the workers' pods", Verdict.ERROR, refused_by_quota),
+    Situation("The spec cannot be run", Verdict.ERROR, setting(problems=("spec.load.stages: at least one is needed",))),
+    Situation(
+        "The target is a URL and the administrator allows none",
+        Verdict.ERROR,
+        spec=(("target", {"url": "http://example.test:80"}),),
+    ),
+    Situation("spec.abort before the load", Verdict.ABORTED, aborted(Phase.PREPARING)),
+    Situation(
+        "spec.abort during the load, whatever was measured",
+        Verdict.ABORTED,
+        aborted(Phase.RUNNING),
+        spec=(("thresholds", [FAST]),),
+    ),
+    Situation("The target never gets ready", Verdict.INCONCLUSIVE, setting(target=replace(TARGET, endpoints=()))),
+    Situation(
+        "The target answers the probe with 404",
+        Verdict.INCONCLUSIVE,
+        setting(probe_answer=ProbeResult(ok=False, message="probe home: GET / answered 404", refused_in_a_row=1)),
+    ),
+    Situation(
+        "activeDeadlineSeconds passes first",
+        Verdict.INCONCLUSIVE,
+        setting(target=replace(TARGET, endpoints=())),
+        spec=(("activeDeadlineSeconds", 30),),
+    ),
+    Situation("A worker is lost during the load", Verdict.INCONCLUSIVE, worker_lost, (LONG,)),
+    Situation(
+        "A worker is lost during the load and a threshold does not hold",
+        Verdict.INCONCLUSIVE,
+        worker_lost_while_failing,
+        (LONG,),
+        (("load", NO_STOP),),
+    ),
+    Situation("One worker did not get the start", Verdict.INCONCLUSIVE, half_told),
+    Situation(
+        "More than 5 % of the requests had no answer at the end", Verdict.INCONCLUSIVE, setting(unanswered_percent=35)
+    ),
+    Situation("Too few requests for a threshold's percentile", Verdict.INCONCLUSIVE, spec=(("thresholds", [RARE]),)),
+    Situation(
+        "A required fault could not be injected", Verdict.INCONCLUSIVE, proxy_gone, (LONG,), (("faults", [DELAY]),)
+    ),
+    Situation("An expectation, and no autoscaler", Verdict.INCONCLUSIVE, spec=EXPECTING),
+    Situation(
+        "Replicas grew, but the autoscaler had no metric",
+        Verdict.INCONCLUSIVE,
+        grown_by_another_hand,
+        (a_stage(durationSeconds=20),),
+        EXPECTING,
+    ),
+    Situation(
+        "Half of the requests fail: the run stops itself",
+        Verdict.FAILED,
+        setting(errors_percent=60, unanswered_percent=35),
+        (LONG,),
+        STOP,
+    ),
+    Situation(
+        "A threshold with abortOnFail is violated beyond doubt",
+        Verdict.FAILED,
+        setting(errors_percent=20),
+        (LONG,),
+        (("thresholds", [{**ERRORS, "abortOnFail": True}]),),
+    ),
+    Situation("No request succeeds", Verdict.FAILED, setting(errors_percent=100), spec=(("load", NO_STOP),)),
+    Situation("A tenth of the requests fail and no threshold is written", Verdict.FAILED, setting(errors_percent=10)),
+    Situation(
+        "Two thresholds are violated",
+        Verdict.FAILED,
+        setting(errors_percent=10),
+        spec=(("thresholds", [FAST, ERRORS]),),
+    ),
+    Situation(
+        "The autoscaler does too little",
+        Verdict.FAILED,
+        lambda world: world.scale(1),
+        (a_stage(durationSeconds=20),),
+        EXPECTING,
+    ),
+    Situation(
+        "A bound over a fault's window is violated",
+        Verdict.FAILED,
+        spec=(("faults", [{**DELAY, "tolerate": [QUICK]}]),),
+    ),
+    Situation(
+        "A threshold of severity Warning is violated",
+        Verdict.PASSED,
+        spec=(("thresholds", [{**FAST, "severity": "Warning"}]),),
+    ),
+    Situation("The fault comes and goes, and its bounds hold", Verdict.PASSED, spec=(("faults", [DELAY]),)),
+    Situation("The autoscaler grows in time", Verdict.PASSED, grown, (a_stage(durationSeconds=20),), EXPECTING),
+    Situation("The operator is killed during the load and comes back", Verdict.PASSED, operator_killed, (LONG,)),
+    Situation("Everything holds", Verdict.PASSED),
+)
+
+
+@functools.cache
+def played(place: int) -> World:
+    """The world after the situation; nobody may change it."""
+    return SITUATIONS[place].world()
