@@ -6,6 +6,8 @@ SHELL := /bin/bash
 # CLUSTER=local (default: a real Kubernetes on this machine), current (your kubeconfig's context) or kind.
 CLUSTER ?= local
 PYTHON ?= python3
+# The system's certificates: behind a company's proxy they are the ones that count.
+export UV_SYSTEM_CERTS := 1
 export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 UV := $(CURDIR)/.tools/bin/uv
 RUN := $(CURDIR)/.venv/bin
@@ -17,6 +19,7 @@ help: ## list the targets
 
 $(UV):
 	@echo "[setup] uv, into .tools (usually 10 s)"
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || (apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-venv >/dev/null)
 	@$(PYTHON) -m venv .tools
 	@.tools/bin/pip install --quiet --disable-pip-version-check 'uv>=0.13,<0.14'
 

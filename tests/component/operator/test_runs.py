@@ -119,12 +119,24 @@ async def test_a_run_costs_a_bounded_number_of_writes() -> None:
 
 
 async def test_reasons_that_come_and_go_are_written_every_five_seconds() -> None:
+    services = cycle((500, None))
+
+    def one_after_the_other(request: web.Request) -> int | None:
+        """The Service cannot be read at one look, its endpoints at the next: each has a reason of its own."""
+        if request.path.endswith("/services/web"):
+            return next(services)
+        return 500 if request.path.endswith("/endpointslices") else None
+
     async with theatre() as play:
         await play.run(Phase.PREPARING)
         seen = len(play.status_writes)
-        play.cluster.trouble = sometimes(None, 500, None, None)(play)
+        play.cluster.trouble = one_after_the_other
         await play.run_for(60)
 
+    reasons = {
+        patch["conditions"][1]["message"][-60:] for _, patch in play.status_writes[seen:] if "conditions" in patch
+    }
+    assert len(reasons) == 2
     assert len(play.status_writes) - seen <= 60 / 5 + 3
 
 
