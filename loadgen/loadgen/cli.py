@@ -147,7 +147,11 @@ def _judge(plan: Plan, url: str, outcome: Any, cores: float) -> Report:
     )
     results = thresholds.evaluate(thresholds.effective(plan), plan, tally)
     decided, message = verdict.judge(
-        validity=measured, thresholds=results, total=summary.total(plan, tally), aborted=outcome.aborted
+        validity=measured,
+        thresholds=results,
+        total=summary.total(plan, tally),
+        aborted=outcome.aborted,
+        given_up=outcome.given_up,
     )
     return summary.report(
         plan,

@@ -33,8 +33,10 @@ class Outcome:
     tally: Tally
     state: WorkerState
     start_wall_ns: int
-    aborted: str | None
-    """Why the run was stopped early."""
+    aborted: str | None = None
+    """Why somebody stopped the run early."""
+    given_up: str | None = None
+    """Why the run stopped itself early."""
 
 
 @dataclass(slots=True)
@@ -49,6 +51,7 @@ class LocalRun:
     interrupted: asyncio.Event = field(default_factory=asyncio.Event)
     """Set it to stop early (Ctrl-C)."""
     _aborted: str | None = None
+    _given_up: str | None = None
 
     async def run(self) -> Outcome:
         """Probe, start, follow, collect. Raises TargetError or WorkerError."""
@@ -73,25 +76,22 @@ class LocalRun:
         state = supervisor.state()
         if phase is WorkerPhase.FAILED:
             raise WorkerError(state.message)
-        return Outcome(tally, state, start, self._aborted)
+        return Outcome(tally, state, start, self._aborted, self._given_up)
 
     async def _stop_on_interrupt(self, supervisor: Supervisor) -> None:
         await self.interrupted.wait()
-        self._abort(supervisor, "interrupted")
-
-    def _abort(self, supervisor: Supervisor, reason: str) -> None:
-        self._aborted = self._aborted or reason
-        supervisor.abort(reason)
+        self._aborted = "interrupted"
+        supervisor.abort(self._aborted)
 
     def _follow(self, supervisor: Supervisor, tally: Tally, packed: bytes) -> None:
         delta = _decode(packed)
         before = tally.last_second
         tally.add(delta)
         self.observe(tally, supervisor.state())
-        if tally.last_second > before and self._aborted is None:
-            reason = self._reason_to_stop(tally)
-            if reason is not None:
-                self._abort(supervisor, reason)
+        if tally.last_second > before and not (self._aborted or self._given_up):
+            self._given_up = self._reason_to_stop(tally)
+            if self._given_up is not None:
+                supervisor.abort(self._given_up)
 
     def _reason_to_stop(self, tally: Tally) -> str | None:
         for threshold in self.plan.thresholds:
