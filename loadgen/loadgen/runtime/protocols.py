@@ -5,7 +5,6 @@ right when the protocol says so, not when its status is 200: a stream must have 
 no error object on the way.
 """
 
-from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
@@ -79,7 +78,7 @@ class ChatKind:
         """Collect the body of a success, up to a limit."""
         if exchange.status != 200:
             return
-        stream = exchange.stream = exchange.stream or Stream(bytearray())
+        stream = exchange.stream = exchange.stream or Stream(bytearray(), exchange.cell(self.meter.start))
         kept = stream.parser
         if isinstance(kept, bytearray):
             kept += body
@@ -101,7 +100,7 @@ class ChatKind:
         if message.error is not None:
             return Failure.STREAM_ERROR
         stream.tokens = message.tokens or 0
-        self.meter.tokens += stream.tokens
+        self.meter.tokens[stream.cell] += stream.tokens
         return None if message.has_output else Failure.EMPTY_OUTPUT
 
     def truncated(self, exchange: Exchange) -> str:
@@ -136,7 +135,7 @@ class StreamKind:
         if stream is None:
             if exchange.status != 200:
                 return
-            stream = exchange.stream = Stream(SseParser())
+            stream = exchange.stream = Stream(SseParser(), exchange.cell(self.meter.start))
         outputs, decode = 0, self.decode
         for event in cast(SseParser, stream.parser).feed(body):
             message = decode(event.data)
@@ -145,12 +144,13 @@ class StreamKind:
             if message is not openai.OUTPUT:
                 self._note(stream, message)
         if outputs and len(stream.stamps) < STAMPS_LIMIT:
-            self._stamp(stream.stamps, outputs, stamp)
+            self._stamp(stream, outputs, stamp)
 
-    def _stamp(self, stamps: "array[int]", outputs: int, stamp: int) -> None:
-        stamps.extend([stamp] * outputs) if outputs > 1 else stamps.append(stamp)
+    def _stamp(self, stream: Stream, outputs: int, stamp: int) -> None:
+        stream.stamps.extend([stamp] * outputs) if outputs > 1 else stream.stamps.append(stamp)
         meter = self.meter
         meter.events += outputs
+        meter.tokens[stream.cell] += outputs
         if stamp != meter.last_read:
             meter.last_read = stamp
             meter.reads += 1
@@ -175,7 +175,7 @@ class StreamKind:
             return Failure.EMPTY_OUTPUT
         exchange.last = stream.stamps[-1]
         if stream.tokens:
-            self.meter.tokens += stream.tokens - len(stream.stamps)
+            self.meter.tokens[stream.cell] += stream.tokens - len(stream.stamps)
         return None
 
     def truncated(self, exchange: Exchange) -> str:

@@ -37,6 +37,7 @@ async def test_latencies_are_those_of_the_simulator(name: str, simulator: Callab
     assert first + decode <= measured[Metric.E2E_LATENCY] <= first + decode + 10 * SLACK
     assert chosen.histogram(Metric.INTER_CHUNK_LATENCY).count == 10 * (tokens - 1)
     assert sum(delta.pulse.output_tokens for delta in deltas) == 10 * tokens
+    assert sum(cell.output_tokens for delta in deltas for cell in delta.cells) == 10 * tokens
 
 
 async def test_a_stall_is_in_the_tail(simulator: Callable[..., Simulator]) -> None:
