@@ -12,7 +12,7 @@ export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 UV := $(CURDIR)/.tools/bin/uv
 RUN := $(CURDIR)/.venv/bin
 
-.PHONY: help setup fmt lint types contracts unit component contract e2e test demo bench crds images cluster-up cluster-down clean soak
+.PHONY: help setup fmt lint types contracts unit component contract e2e test demo bench crds images cluster-up cluster-down clean soak bench-operator
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -85,7 +85,10 @@ demo: setup ## from nothing to a verdict on a real model, live
 	@$(RUN)/python deploy/demo run --cluster $(CLUSTER)
 
 soak: setup ## a hundred short runs with random kills, on the local cluster
-	@KUBECONFIG="$(CURDIR)/.localcluster/kubeconfig" PATH="$(CURDIR)/.localcluster/bin:$$PATH" $(RUN)/python tests/soak/soak.py
+	@KUBECONFIG="$(CURDIR)/.localcluster/kubeconfig" PATH="$(CURDIR)/.localcluster/bin:$$PATH" $(RUN)/python tests/soak/soak.py --runs 100 --minutes 60
+
+bench-operator: setup ## what the operator costs: CPU, memory, API calls, on the local cluster
+	@KUBECONFIG="$(CURDIR)/.localcluster/kubeconfig" PATH="$(CURDIR)/.localcluster/bin:$$PATH" $(RUN)/python tests/perf/bench_operator.py
 
 bench: setup ## compare with wrk and the peers, side by side (never part of the tests)
 	@$(RUN)/python tests/perf/bench.py

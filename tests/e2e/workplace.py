@@ -112,11 +112,19 @@ class PatientCluster(Cluster):
 
 
 def component(action: str, name: str) -> None:
-    """Stop, start or restart a component of the local cluster, with SIGKILL."""
+    """Stop, start or restart a component of the local cluster, with SIGKILL. A port that is not free yet is waited for:
+    nothing else starts a component again."""
+    deadline = time.monotonic() + 60
+    while complaint := _component(action, name):
+        assert time.monotonic() < deadline, complaint
+        action = "start"
+
+
+def _component(action: str, name: str) -> str:
     command = ["python3", str(ROOT / "deploy" / "localcluster"), action, name]
     kill = [] if action == "start" else ["--kill"]
     done = subprocess.run([*command, *kill], capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr + done.stdout
+    return done.stderr + done.stdout if done.returncode else ""
 
 
 def loadtest(name: str, *, seconds: int = 8, workers: int = 1, service: str = "", **spec: Any) -> Object:
@@ -152,6 +160,7 @@ def service(name: str, app: str = "target") -> Object:
 def workplace(namespace: str) -> Iterator[PatientCluster]:
     """The namespace with its target, empty of LoadTests; the namespace goes at the end."""
     cluster = PatientCluster(namespace)
+    cluster.until("an earlier namespace has gone", lambda: not _is_going(cluster), 90)
     cluster.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": _hands_off()}))
     cluster.apply(_namespace(namespace))
     cluster.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": _target()}))
@@ -177,6 +186,11 @@ def operator_for(cluster: PatientCluster, folder: Path, **settings: str) -> Oper
             **settings,
         },
     )
+
+
+def _is_going(cluster: PatientCluster) -> bool:
+    found = cluster.get("namespace", cluster.namespace)
+    return found is not None and "deletionTimestamp" in found["metadata"]
 
 
 def _without_finalizers(cluster: PatientCluster) -> None:

@@ -26,7 +26,8 @@ from loadgen.model.plan import Metric, Plan
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-    from loadgen.model.plan import Request, Threshold
+    from loadgen.model.plan import Threshold
+    from loadgen.model.requests import Request
 
 API_VERSION = "loadtest.dev/v1alpha1"
 KIND = "LoadTest"
@@ -310,4 +311,4 @@ def _not_streamed(threshold: Threshold, plan: Plan) -> str | None:
 
 
 def _streams(request: Request) -> bool:
-    return request.open_ai_chat is not None and request.open_ai_chat.stream
+    return request.open_ai is not None and request.open_ai.stream

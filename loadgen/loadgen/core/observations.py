@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from loadgen.core import samples
-from loadgen.core.summary import tokens_are_known
 from loadgen.model.plan import Metric, Statistic
 
 if TYPE_CHECKING:
@@ -108,7 +107,5 @@ def _rate(metric: Metric, scope: Scope) -> Observation:
         return Observation(unit, scope.selection.counts.good / scope.elapsed)
     if metric is Metric.REQUESTS_PER_SECOND:
         return Observation(unit, scope.tally.ended(scope.seconds, scope.requests).succeeded / scope.elapsed)
-    if not tokens_are_known(scope.plan, scope.requests):
-        return Observation(unit, why="tokens are counted for all kinds of requests together; leave out request")
-    arrived = sum(beat.output_tokens for beat in scope.tally.pulses(scope.seconds))
-    return Observation(unit, arrived / scope.elapsed)
+    arrived = scope.tally.ended(scope.seconds, scope.requests).output_tokens
+    return Observation(unit, max(0, arrived) / scope.elapsed)

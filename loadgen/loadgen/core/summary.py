@@ -6,8 +6,8 @@ figures are right while it goes on and after an abort. Counts, percentages and l
 requests they were; goodput is the requests that kept every SLO /W. Output tokens are those that arrived in the
 window.
 
-Tokens in time, requests in flight and loop lag are told for all requests of a shard together: a window of one kind of
-request has no such figures, unless all the others can have no part in them.
+Requests in flight and loop lag are told for all requests of a shard together: a window of one kind of request has no
+such figures. Output tokens are told by kind; a kind that has none has no such rate.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def errors_of(chosen: Selection) -> tuple[ErrorCount, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Flow:
-    """What only the pulses tell."""
+    """Tokens and requests in flight, by the time they were there."""
 
     tokens_per_second: float | None = None
     mean: float | None = None
@@ -97,21 +97,13 @@ class _Flow:
 def _flow(plan: Plan, tally: Tally, span: frozenset[int], chosen: Selection, requests: Collection[int] | None) -> _Flow:
     beats = list(tally.pulses(span))
     length = max(len(span), 1)
-    known = tokens_are_known(plan, requests) and _have_tokens(plan, requests)
-    tokens = sum(beat.output_tokens for beat in beats) / length if known else None
+    arrived = tally.ended(span, requests).output_tokens
+    tokens = max(0, arrived) / length if _have_tokens(plan, requests) else None
     if requests is not None and len(set(requests)) < len(plan.requests):
         return _Flow(tokens)
     mean = sum(beat.in_flight_microseconds for beat in beats) / 1e6 / length
     peak = max((beat.peak_in_flight for beat in beats), default=0)
     return _Flow(tokens, mean, peak, _little(chosen, mean, length))
-
-
-def tokens_are_known(plan: Plan, requests: Collection[int] | None) -> bool:
-    """Whether the token count of all requests together is that of these ones: nobody else has an output."""
-    if requests is None:
-        return True
-    others = (request for index, request in enumerate(plan.requests) if index not in requests)
-    return all(request.http is not None for request in others)
 
 
 def _have_tokens(plan: Plan, requests: Collection[int] | None) -> bool:
@@ -197,7 +189,7 @@ def _second(plan: Plan, tally: Tally, at: int) -> Second:
         failed=counts.failed,
         dropped=counts.dropped,
         in_flight=sum(beat.in_flight_microseconds for beat in beats) / 1e6,
-        output_tokens=sum(beat.output_tokens for beat in beats),
+        output_tokens=max(0, tally.ended(range(at, at + 1)).output_tokens),
         response_time_p50=_if_enough(chosen, Metric.RESPONSE_TIME, Statistic.P50),
         response_time_p99=_if_enough(chosen, Metric.RESPONSE_TIME, Statistic.P99),
         ttft_p50=_if_enough(chosen, Metric.TIME_TO_FIRST_TOKEN, Statistic.P50),

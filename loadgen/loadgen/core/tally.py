@@ -6,7 +6,7 @@ is commutative and exact: 2 workers merged are one worker with the same records.
 
 Two times are kept apart. A cell's second is that of the request's *intended* start: error percentages and latencies go
 by it. A delta's second is when things *happened*: how much the counters grew in it tells the successes and
-failures that ended then, which rates go by.
+failures that ended then and the tokens that arrived then, which rates go by.
 
 What is asked for is a selection: any seconds, stages (by index) and requests (by index); None means all of them.
 """
@@ -95,13 +95,14 @@ class _Row:
 
 
 class Ended:
-    """Outcomes by the second in which they happened, for one kind of request."""
+    """Outcomes and output tokens by the second in which they happened, for one kind of request."""
 
-    __slots__ = ("bad", "succeeded")
+    __slots__ = ("bad", "output_tokens", "succeeded")
 
     def __init__(self) -> None:
         self.succeeded = 0
         self.bad = 0
+        self.output_tokens = 0
 
 
 class Beat:
@@ -212,11 +213,12 @@ class Tally:
 
     def _end(self, second: int, cell: Cell) -> None:
         failed = sum(cell.errors.values())
-        if cell.succeeded or failed or cell.dropped:
+        if cell.succeeded or failed or cell.dropped or cell.output_tokens:
             kinds = self._ended.setdefault(second, {})
             ended = kinds.setdefault(cell.request, Ended())
             ended.succeeded += cell.succeeded
             ended.bad += failed + cell.dropped
+            ended.output_tokens += cell.output_tokens
 
     def _note_resources(self, delta: Delta) -> None:
         pulse = delta.pulse
@@ -246,13 +248,14 @@ class Tally:
         return sorted(self._cells)
 
     def ended(self, seconds: Collection[int], requests: Collection[int] | None = None) -> Ended:
-        """Successes and failures (drops among them) that happened in these seconds."""
+        """Successes, failures (drops among them) and output tokens that happened in these seconds."""
         total = Ended()
         for second in self._known(self._ended, seconds):
             for request, ended in self._ended[second].items():
                 if requests is None or request in requests:
                     total.succeeded += ended.succeeded
                     total.bad += ended.bad
+                    total.output_tokens += ended.output_tokens
         return total
 
     def pulses(self, seconds: Collection[int]) -> Iterator[Beat]:

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from loadgen.core.words import WORDS
+from loadgen.model.requests import OpenAIChat
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from loadgen.core.segment import Segment
-    from loadgen.model.plan import Http, OpenAIChat, Plan, Prompt, Request, SyntheticTokens
+    from loadgen.model.plan import Plan
+    from loadgen.model.requests import Http, OpenAI, Prompt, Request, SyntheticTokens
 
 BODIES = 3
 """First part of the spawn key of the bodies' random streams."""
@@ -67,9 +69,8 @@ class BodyFactory:
 
 
 def _source(request: Request, generator: np.random.Generator) -> Callable[[], bytes]:
-    if request.open_ai_chat is not None:
-        chat = request.open_ai_chat
-        return _filled(chat_template(chat), chat.prompt, generator)
+    if request.open_ai is not None:
+        return _filled(template(request.open_ai), request.open_ai.prompt, generator)
     return _constant(_http_body(request.http))
 
 
@@ -90,18 +91,20 @@ def _filled(template: dict[str, Any], prompt: Prompt, generator: np.random.Gener
     return lambda: head + source() + tail
 
 
-def chat_template(chat: OpenAIChat) -> dict[str, Any]:
-    """A chat completion whose prompt is still a hole."""
-    return {"model": chat.model, "messages": [{"role": "user", "content": HOLE}], **sampling(chat)}
+def template(asked: OpenAI) -> dict[str, Any]:
+    """A completion whose prompt is still a hole: a chat's message, or a text to continue."""
+    chat = isinstance(asked, OpenAIChat)
+    prompt = {"messages": [{"role": "user", "content": HOLE}]} if chat else {"prompt": HOLE}
+    return {"model": asked.model, **prompt, **sampling(asked)}
 
 
-def sampling(chat: OpenAIChat) -> dict[str, Any]:
+def sampling(asked: OpenAI) -> dict[str, Any]:
     """Options that the plan sets; usage is asked for in streams, for servers tell it only then."""
-    options: dict[str, Any] = {"stream": chat.stream}
-    if chat.stream:
+    options: dict[str, Any] = {"stream": asked.stream}
+    if asked.stream:
         options["stream_options"] = {"include_usage": True}
-    if chat.max_tokens is not None:
-        options["max_tokens"] = chat.max_tokens
-    if chat.temperature is not None:
-        options["temperature"] = float(chat.temperature)
+    if asked.max_tokens is not None:
+        options["max_tokens"] = asked.max_tokens
+    if asked.temperature is not None:
+        options["temperature"] = float(asked.temperature)
     return options

@@ -1,127 +1,18 @@
-"""What to run: the mix of requests, the load's stages, the thresholds.
+"""What to run: the mix of requests (`requests`), the load's stages, the thresholds.
 
 The same YAML runs under the operator (embedded in a LoadTest's spec) and on a laptop (`loadgen run`).
 Rules between fields are validators here and, word for word where possible, CEL rules in the CRD.
 """
 
 from enum import StrEnum
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Self, TypeVar
 
 from pydantic import Field, field_validator, model_validator
 
 from loadgen.model.base import Model, Number
+from loadgen.model.requests import Name, Request, require_exactly_one
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=40)]
-Path = Annotated[str, Field(pattern=r"^/", max_length=2048)]
-Milliseconds = Annotated[int, Field(ge=1, le=3_600_000)]
-HeaderValue = Annotated[str, Field(max_length=4096)]
-StatusCode = Annotated[int, Field(ge=100, le=599)]
-
-
-ModelT = TypeVar("ModelT", bound=Model)
-NamedT = TypeVar("NamedT", "Stage", "Request", "Threshold")
-
-
-class SyntheticTokens(Model):
-    """Normally distributed prompt lengths, cut at 1."""
-
-    mean: Annotated[int, Field(ge=1, le=1_000_000)]
-    """Mean prompt length in tokens (approximated as words of the generator's vocabulary)."""
-    stddev: Annotated[int, Field(ge=0, le=1_000_000)] = 0
-    """Standard deviation in tokens. Default 0: every prompt has the mean length."""
-
-
-class SyntheticPrompt(Model):
-    """A prompt of random words, different in every request so that a prefix cache does not flatter the target."""
-
-    input_tokens: SyntheticTokens
-    """Length distribution of the prompt."""
-
-
-class Prompt(Model):
-    """Where a prompt comes from: exactly one of text and synthetic."""
-
-    text: Annotated[str, Field(min_length=1, max_length=32768)] | None = None
-    """The same prompt for every request."""
-    synthetic: SyntheticPrompt | None = None
-    """Random words of a given length distribution."""
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        return _require_exactly_one(self, "text", "synthetic")
-
-
-class OpenAIChat(Model):
-    """A chat completion in OpenAI's protocol."""
-
-    model: Annotated[str, Field(min_length=1, max_length=256)]
-    """The model's name as the server knows it."""
-    prompt: Prompt
-    """The user's message."""
-    max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    """Upper bound of output tokens. Default: the server's."""
-    temperature: Number | None = None
-    """Sampling temperature. Default: the server's."""
-    stream: bool = True
-    """Stream the answer (server-sent events); needed for time to first token. Default true."""
-    path: Path = "/v1/chat/completions"
-    """Path of the endpoint. Default /v1/chat/completions."""
-
-
-class Http(Model):
-    """A plain HTTP request."""
-
-    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"] = "GET"
-    """HTTP method. Default GET."""
-    path: Path = "/"
-    """Path and query. Default /."""
-    headers: Annotated[dict[str, HeaderValue], Field(max_length=32)] = {}
-    """Request headers."""
-    body: Annotated[str, Field(max_length=65536)] | None = None
-    """Request body, sent as it is."""
-    expect_status: Annotated[tuple[StatusCode, ...], Field(min_length=1, max_length=16)] = (200,)
-    """Status codes that count as success; any other is a failure. Default [200]."""
-
-
-class Slo(Model):
-    """Bounds that one request must keep to count as good; together they define goodput."""
-
-    ttft_milliseconds: Milliseconds | None = None
-    """Largest time to first token, from the intended start."""
-    tpot_milliseconds: Milliseconds | None = None
-    """Largest mean time per output token after the first."""
-    response_time_milliseconds: Milliseconds | None = None
-    """Largest response time, from the intended start to the last output."""
-
-
-class Request(Model):
-    """One kind of request in the mix. Exactly one of openAIChat and http says what is sent."""
-
-    name: Name
-    """Name that thresholds refer to."""
-    weight: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    """Share of the arrivals, relative to the other requests' weights. Default 1 unless ratePerSecond is set."""
-    rate_per_second: Number | None = None
-    """Instead of weight: a steady trickle of its own beside the load, per second over all workers."""
-    timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
-    """A request not finished by then has failed as TotalTimeout. Default 60."""
-    slo: Slo | None = None
-    """Bounds of a good request."""
-    open_ai_chat: Annotated[OpenAIChat | None, Field(alias="openAIChat")] = None
-    """A chat completion in OpenAI's protocol."""
-    http: Http | None = None
-    """A plain HTTP request."""
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.weight is not None and self.rate_per_second is not None:
-            raise ValueError("set weight or ratePerSecond, not both")
-        return _require_exactly_one(self, "open_ai_chat", "http")
-
-    @property
-    def effective_weight(self) -> int:
-        """Weight in the mix; 0 for a side trickle."""
-        return 0 if self.rate_per_second is not None else self.weight or 1
+NamedT = TypeVar("NamedT", "Stage", Request, "Threshold")
 
 
 class Arrival(StrEnum):
@@ -160,7 +51,7 @@ class Stage(Model):
     def _consistent(self) -> Self:
         if self.ramp_seconds > self.duration_seconds:
             raise ValueError(f"rampSeconds {self.ramp_seconds} is longer than durationSeconds {self.duration_seconds}")
-        return _require_exactly_one(self, "arrival_rate", "concurrency")
+        return require_exactly_one(self, "arrival_rate", "concurrency")
 
 
 class Connections(Model):
@@ -347,14 +238,6 @@ class Plan(Model):
         for stage in threshold.stages or ():
             if stage not in stages:
                 raise ValueError(f"{where}.stages {stage!r} is no stage: one of {', '.join(stages)}")
-
-
-def _require_exactly_one(model: ModelT, *fields: str) -> ModelT:
-    given = [field for field in fields if getattr(model, field) is not None]
-    if len(given) != 1:
-        names = " and ".join(type(model).model_fields[field].alias or field for field in fields)
-        raise ValueError(f"set exactly one of {names}, not {len(given)}")
-    return model
 
 
 def _require_unique_names(items: tuple[NamedT, ...], where: str = "") -> tuple[NamedT, ...]:

@@ -50,6 +50,9 @@ class Cell(Struct, gc=False):
     """Cut off by the end of the run before any verdict about them."""
     good: int = 0
     """Succeeded and kept every bound of the request's SLO."""
+    output_tokens: int = 0
+    """Output tokens that arrived in the delta's second for these requests. Events where the server tells no usage; where it
+    does, the difference is added (or taken away) when the request ends, so one second's figure may be negative."""
     errors: dict[str, int] = field(default_factory=dict)
     """Failed requests by class (`Failure`); their sum is the number of failures."""
     histograms: dict[int, Sparse] = field(default_factory=dict)

@@ -56,7 +56,7 @@ _METHODS = (b"GET ", b"POST ", b"PUT ", b"PATCH ", b"DELETE ", b"HEAD ", b"OPTIO
 
 def stream_answer(plan: Plan) -> bytes:
     """A whole event stream as long as the plan's longest, within reason."""
-    asked = [request.open_ai_chat.max_tokens or EVENTS for request in plan.requests if request.open_ai_chat]
+    asked = [request.open_ai.max_tokens or EVENTS for request in plan.requests if request.open_ai]
     body = _EVENT * min(max(asked, default=1), EVENTS) + b"data: [DONE]\n\n"
     return _STREAM_HEAD % len(body) + body
 

@@ -9,6 +9,8 @@ from array import array
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from loadgen.runtime.clock import SECOND
+
 if TYPE_CHECKING:
     from loadgen.runtime.connection import Connection
 
@@ -40,9 +42,11 @@ class Kind(Protocol):
 class Stream:
     """What a kind keeps of an answer's body while it comes in."""
 
-    __slots__ = ("error", "finished", "parser", "stamps", "tokens")
+    __slots__ = ("cell", "error", "finished", "parser", "stamps", "tokens")
 
-    def __init__(self, parser: object) -> None:
+    def __init__(self, parser: object, cell: int = 0) -> None:
+        self.cell = cell
+        """Where its output tokens are counted."""
         self.parser = parser
         """What takes the pieces: a stream parser or a buffer."""
         self.stamps = array("q")
@@ -89,6 +93,10 @@ class Exchange:
     def origin(self) -> int:
         """What its latencies count from and what decides its second: the intended start, or in closed stages the sending."""
         return (self.sent or self.begun) if self.slot >= 0 else self.intended
+
+    def cell(self, start_ns: int) -> int:
+        """The number of the cell that it belongs to: second << 10 | stage << 4 | request."""
+        return (self.origin - start_ns) // SECOND << 10 | self.stage << 4 | self.request
 
     def reset(self) -> None:
         """Forget a first attempt that got no byte of an answer."""

@@ -10,6 +10,7 @@ In flight, the integral over a second is n_end·end − n_begin·begin − Σ st
 
 import random
 from array import array
+from collections import defaultdict
 
 import numpy as np
 
@@ -26,7 +27,8 @@ class Meter:
     def __init__(self, watch_throttling: bool) -> None:
         self.completions = 0
         self.events = 0
-        self.tokens = 0
+        self.tokens: defaultdict[int, int] = defaultdict(int)
+        """Output tokens that have arrived, by cell; the recorder takes them."""
         self.reads = 0
         self.last_read = 0
         self.in_flight = 0
@@ -37,14 +39,14 @@ class Meter:
         """How late the generator acted on each open-loop arrival; ns."""
         self.loop_lags = array("q")
         self._cgroup = Cgroup() if watch_throttling else None
-        self._begin = self._in_flight_begin = 0
+        self.start = self._begin = self._in_flight_begin = 0
         self._cpu = self._throttled = 0
         self._received = self._opened = 0
         self.begin(0)
 
     def begin(self, begin_ns: int) -> None:
         """Second 0."""
-        self._begin = begin_ns
+        self.start = self._begin = begin_ns
         self._cpu, self._throttled = cpu_ns(), self._throttled_now()
 
     def _throttled_now(self) -> int:
@@ -57,7 +59,7 @@ class Meter:
         pulse = Pulse(
             completions=self.completions,
             output_events=self.events,
-            output_tokens=max(0, self.events + self.tokens),
+            output_tokens=max(0, sum(self.tokens.values())),
             bytes_received=pool.received - self._received,
             reads=self.reads,
             in_flight_microseconds=integral // 1000,
@@ -76,7 +78,8 @@ class Meter:
         return pulse
 
     def _reset(self) -> None:
-        self.completions = self.events = self.tokens = self.reads = self.balance = 0
+        self.completions = self.events = self.reads = self.balance = 0
+        self.tokens.clear()
         self.peak = self.in_flight
         self.lags, self.loop_lags = array("q"), array("q")
 

@@ -22,6 +22,7 @@ ADVICE = {
     Failure.TOTAL_TIMEOUT: "no complete answer within timeoutSeconds; is the model loaded?",
     Failure.PARSE: "the answer is not what the protocol says; is this the right kind of request for this server?",
     Failure.UNEXPECTED_STATUS: "the status is not among expectStatus",
+    Failure.UNEXPECTED_BODY: "the body does not hold what expectBody asks for (in its first 64 KiB)",
     Failure.EMPTY_OUTPUT: "the answer had no output",
     Failure.STREAM_TRUNCATED: "the stream ended without its terminal event",
     Failure.STREAM_ERROR: "the stream carried an error",

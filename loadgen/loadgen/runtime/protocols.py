@@ -5,7 +5,7 @@ right when the protocol says so, not when its status is 200: a stream must have 
 no error object on the way.
 """
 
-from array import array
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
@@ -15,7 +15,8 @@ from loadgen.core import openai
 from loadgen.core.segment import Segment
 from loadgen.core.sse import SseParser
 from loadgen.core.workload import BodyFactory
-from loadgen.model.plan import Http, OpenAIChat, Plan, Request
+from loadgen.model.plan import Plan
+from loadgen.model.requests import ExpectBody, Http, OpenAI, Request
 from loadgen.model.wire import Failure, http_failure
 from loadgen.runtime.clock import SECOND
 from loadgen.runtime.exchange import Consumer, Exchange, Kind, Stream
@@ -23,6 +24,8 @@ from loadgen.runtime.meter import Meter
 from loadgen.runtime.target import Target
 
 BODY_LIMIT = 4 * 1024 * 1024
+EXPECT_LIMIT = 64 * 1024
+"""Bytes of a body in which `expectBody` is looked for."""
 STAMPS_LIMIT = 1_000_000
 """Output events whose times are kept; no plan may ask for more tokens."""
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
@@ -30,25 +33,40 @@ _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
 @dataclass(slots=True)
 class HttpKind:
-    """A plain request: the status decides; bodies are counted and dropped."""
+    """A plain request: the status decides, and the body where the plan expects something of it; else bodies are dropped."""
 
     data: bytes
     expected: frozenset[int]
     bodiless: bool
     idempotent: bool
     timeout_ns: int
+    holds: Callable[[bytes], object] | None = None
+    """Whether a body is right."""
     consume: Consumer | None = None
+
+    def __post_init__(self) -> None:
+        self.consume = self.keep if self.holds else None
 
     def wire(self) -> bytes:
         """Always the same bytes."""
         return self.data
 
+    def keep(self, exchange: Exchange, body: bytes, stamp: int) -> None:
+        """Collect the beginning of the body."""
+        stream = exchange.stream = exchange.stream or Stream(bytearray())
+        kept = cast(bytearray, stream.parser)
+        kept += body[: EXPECT_LIMIT - len(kept)]
+
     def verdict(self, exchange: Exchange) -> str | None:
         """Success is an expected status."""
         status = exchange.status
         if status in self.expected:
-            return None
+            return None if self.holds is None or self._is_right(exchange.stream) else Failure.UNEXPECTED_BODY
         return http_failure(status) if status >= 400 else Failure.UNEXPECTED_STATUS
+
+    def _is_right(self, stream: Stream | None) -> bool:
+        assert self.holds is not None  # noqa: S101  asked only where something is expected
+        return bool(self.holds(bytes(cast(bytearray, stream.parser)) if stream else b""))
 
     def truncated(self, exchange: Exchange) -> str:
         """Fewer bytes than announced."""
@@ -56,8 +74,8 @@ class HttpKind:
 
 
 @dataclass(slots=True)
-class ChatKind:
-    """A chat completion answered in one piece of JSON."""
+class WholeKind:
+    """A completion answered in one piece of JSON."""
 
     head: bytes
     body: Callable[[], bytes]
@@ -81,7 +99,7 @@ class ChatKind:
         """Collect the body of a success, up to a limit."""
         if exchange.status != 200:
             return
-        stream = exchange.stream = exchange.stream or Stream(bytearray())
+        stream = exchange.stream = exchange.stream or Stream(bytearray(), exchange.cell(self.meter.start))
         kept = stream.parser
         if isinstance(kept, bytearray):
             kept += body
@@ -103,7 +121,7 @@ class ChatKind:
         if message.error is not None:
             return Failure.STREAM_ERROR
         stream.tokens = message.tokens or 0
-        self.meter.tokens += stream.tokens
+        self.meter.tokens[stream.cell] += stream.tokens
         return None if message.has_output else Failure.EMPTY_OUTPUT
 
     def truncated(self, exchange: Exchange) -> str:
@@ -113,7 +131,7 @@ class ChatKind:
 
 @dataclass(slots=True)
 class StreamKind:
-    """A chat completion streamed as server-sent events; the stamps of its output events are the measurement."""
+    """A completion streamed as server-sent events; the stamps of its output events are the measurement."""
 
     head: bytes
     body: Callable[[], bytes]
@@ -138,7 +156,7 @@ class StreamKind:
         if stream is None:
             if exchange.status != 200:
                 return
-            stream = exchange.stream = Stream(SseParser())
+            stream = exchange.stream = Stream(SseParser(), exchange.cell(self.meter.start))
         outputs, decode = 0, self.decode
         for event in cast(SseParser, stream.parser).feed(body):
             message = decode(event.data)
@@ -147,12 +165,13 @@ class StreamKind:
             if message is not openai.OUTPUT:
                 self._note(stream, message)
         if outputs and len(stream.stamps) < STAMPS_LIMIT:
-            self._stamp(stream.stamps, outputs, stamp)
+            self._stamp(stream, outputs, stamp)
 
-    def _stamp(self, stamps: "array[int]", outputs: int, stamp: int) -> None:
-        stamps.extend([stamp] * outputs) if outputs > 1 else stamps.append(stamp)
+    def _stamp(self, stream: Stream, outputs: int, stamp: int) -> None:
+        stream.stamps.extend([stamp] * outputs) if outputs > 1 else stream.stamps.append(stamp)
         meter = self.meter
         meter.events += outputs
+        meter.tokens[stream.cell] += outputs
         if stamp != meter.last_read:
             meter.last_read = stamp
             meter.reads += 1
@@ -177,7 +196,7 @@ class StreamKind:
             return Failure.EMPTY_OUTPUT
         exchange.last = stream.stamps[-1]
         if stream.tokens:
-            self.meter.tokens += stream.tokens - len(stream.stamps)
+            self.meter.tokens[stream.cell] += stream.tokens - len(stream.stamps)
         return None
 
     def truncated(self, exchange: Exchange) -> str:
@@ -199,9 +218,9 @@ def _kind(request: Request, index: int, bodies: BodyFactory, target: Target, met
     timeout = request.timeout_seconds * SECOND
     if request.http is not None:
         return _http(request.http, timeout, target)
-    assert request.open_ai_chat is not None  # noqa: S101  the model allows nothing else
-    head = _chat_head(request.open_ai_chat, target)
-    kind = StreamKind if request.open_ai_chat.stream else ChatKind
+    assert request.open_ai is not None  # noqa: S101  the model allows nothing else
+    head = _open_ai_head(request.open_ai, target)
+    kind = StreamKind if request.open_ai.stream else WholeKind
     return kind(head, lambda: bodies.body(index), timeout, meter)
 
 
@@ -211,12 +230,28 @@ def _http(http: Http, timeout: int, target: Target) -> HttpKind:
     if body or http.method in {"POST", "PUT", "PATCH"}:
         headers["Content-Length"] = str(len(body))
     data = _head(http.method, http.path, headers, target) + b"\r\n" + body
-    return HttpKind(data, frozenset(http.expect_status), http.method == "HEAD", http.method in _IDEMPOTENT, timeout)
+    return HttpKind(
+        data=data,
+        expected=frozenset(http.expect_status),
+        bodiless=http.method == "HEAD",
+        idempotent=http.method in _IDEMPOTENT,
+        timeout_ns=timeout,
+        holds=_holds(http.expect_body),
+    )
 
 
-def _chat_head(chat: OpenAIChat, target: Target) -> bytes:
-    accept = "text/event-stream" if chat.stream else "application/json"
-    head = _head("POST", chat.path, {"Accept": accept, "Content-Type": "application/json"}, target)
+def _holds(expected: ExpectBody | None) -> Callable[[bytes], object] | None:
+    if expected is None:
+        return None
+    if expected.matches is not None:
+        return re.compile(expected.matches.encode()).search
+    wanted = (expected.contains or "").encode()
+    return lambda body: wanted in body
+
+
+def _open_ai_head(asked: OpenAI, target: Target) -> bytes:
+    accept = "text/event-stream" if asked.stream else "application/json"
+    head = _head("POST", asked.path, {"Accept": accept, "Content-Type": "application/json"}, target)
     return head + b"Content-Length: "
 
 

@@ -12,6 +12,8 @@ is also what ResponseTime and TimeToFirstToken count from (metrics.md).
 import struct
 from array import array
 from collections import defaultdict
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 
@@ -34,6 +36,7 @@ TIMEOUTS = frozenset(
 
 Key = int
 """second << 10 | stage << 4 | request"""
+NO_TOKENS: Mapping[Key, int] = MappingProxyType({})
 
 
 def _micro(nanoseconds: Integers) -> Integers:
@@ -65,7 +68,7 @@ class Recorder:
 
     def key(self, exchange: Exchange) -> Key:
         """The cell that an exchange belongs to."""
-        return (exchange.origin - self._start) // SECOND << 10 | exchange.stage << 4 | exchange.request
+        return exchange.cell(self._start)
 
     def succeeded(self, exchange: Exchange) -> None:
         """A complete, right answer. `exchange.last` is set."""
@@ -165,13 +168,14 @@ class Recorder:
         good: Integers = kept.astype(np.int64)
         return good
 
-    def cells(self) -> list[Cell]:
-        """Everything since the last call."""
+    def cells(self, tokens: Mapping[Key, int] = NO_TOKENS) -> list[Cell]:
+        """Everything since the last call, with the output tokens that have arrived since."""
         self.absorb()
         keys = set().union(
-            self.planned, self._sent, self.dropped, self._incomplete, self._succeeded, self._errors, self._censored
+            *(self.planned, self._sent, self.dropped, self._incomplete, self._succeeded),
+            *(self._errors, self._censored, tokens),
         )
-        cells = [self._cell(key) for key in sorted(keys)]
+        cells = [self._cell(key, tokens.get(key, 0)) for key in sorted(keys)]
         for counter in (self.planned, self._sent, self.dropped, self._incomplete, self._succeeded, self._good):
             counter.clear()
         self._errors.clear()
@@ -179,7 +183,7 @@ class Recorder:
         self._parts.clear()
         return cells
 
-    def _cell(self, key: Key) -> Cell:
+    def _cell(self, key: Key, tokens: int) -> Cell:
         parts = self._parts[key]
         censored = self._censored.get(key)
         if censored:
@@ -195,6 +199,7 @@ class Recorder:
             dropped=self.dropped.get(key, 0),
             incomplete=self._incomplete.get(key, 0),
             good=self._good.get(key, 0),
+            output_tokens=tokens,
             errors=dict(self._errors.get(key, {})),
             histograms={metric: join(sparses) for metric, sparses in parts.items()},
         )

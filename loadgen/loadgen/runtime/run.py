@@ -152,8 +152,8 @@ class Run:
         return self._start + (self._second + 1) * SECOND + _EMIT_AFTER_NS
 
     def _send_delta(self, second: int, now: int) -> None:
-        pulse = self._meter.pulse(now, self._pool)
-        self._emit(Delta(self._worker, self._shard, second, self._recorder.cells(), pulse))
+        cells = self._recorder.cells(self._meter.tokens)
+        self._emit(Delta(self._worker, self._shard, second, cells, self._meter.pulse(now, self._pool)))
 
 
 def _batches(plan: Plan, segment: Segment) -> Iterator[Batch]:

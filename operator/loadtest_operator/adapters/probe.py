@@ -12,7 +12,8 @@ import aiohttp
 
 from loadgen.core.segment import Segment
 from loadgen.core.workload import BodyFactory
-from loadgen.model.plan import Plan, Request
+from loadgen.model.plan import Plan
+from loadgen.model.requests import Request
 from loadtest_operator.adapters.errors import AdapterError, translated
 from loadtest_operator.adapters.http import prefix
 from loadtest_operator.adapters.kube import KubeApi
@@ -22,6 +23,8 @@ from loadtest_operator.core.target import TargetView
 
 LONGEST_SECONDS = 60
 MOST_BYTES = 1024 * 1024
+EXPECT_LIMIT = 64 * 1024
+"""As in the workers: where `expectBody` is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class Prober:
         except AdapterError as error:
             return f"{what}: {error}", False
         if answer.status in expected:
-            return _empty(request, answer, what), False
+            return _lacking(request, answer, what), False
         return (
             f"{what} answered {answer.status}{_excerpt(answer.body)}",
             400 <= answer.status < 500 and answer.status != 429,
@@ -103,8 +106,8 @@ async def _beginning(response: aiohttp.ClientResponse) -> bytes:
 
 
 def _shape(request: Request) -> tuple[str, str, dict[str, str], tuple[int, ...]]:
-    if request.open_ai_chat is not None:
-        return "POST", request.open_ai_chat.path, {"Content-Type": "application/json"}, (200,)
+    if request.open_ai is not None:
+        return "POST", request.open_ai.path, {"Content-Type": "application/json"}, (200,)
     if request.http is None:
         raise ValueError(f"request {request.name} has no kind")
     return request.http.method, request.http.path, dict(request.http.headers), request.http.expect_status
@@ -119,11 +122,17 @@ def _base(view: TargetView) -> str:
     return f"http://{host}:{endpoint.port}{urlsplit(view.url).path}"
 
 
-def _empty(request: Request, answer: _Answer, what: str) -> str:
-    """A chat completion without a choice is no answer, whatever its status."""
-    if request.open_ai_chat is None or b'"choices"' in answer.body:
-        return ""
-    return f"{what} answered {answer.status} without any output{_excerpt(answer.body)}"
+def _lacking(request: Request, answer: _Answer, what: str) -> str:
+    """A completion without a choice is no answer, whatever its status; nor is a page without the text it must contain.
+
+    Regular expressions are left to the workers: a bad one (they may take for ever) would stop the operator for all.
+    """
+    if request.open_ai is not None and b'"choices"' not in answer.body:
+        return f"{what} answered {answer.status} without any output{_excerpt(answer.body)}"
+    wanted = request.http.expect_body.contains if request.http and request.http.expect_body else None
+    if wanted is not None and wanted.encode() not in answer.body[:EXPECT_LIMIT]:
+        return f"{what} answered {answer.status} without {wanted[:100]!r}{_excerpt(answer.body)}"
+    return ""
 
 
 def _excerpt(body: bytes) -> str:

@@ -11,7 +11,8 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from loadgen.model.base import Model
-from loadgen.model.plan import Criterion, Name, Plan, Request, Stage
+from loadgen.model.plan import Criterion, Plan, Stage
+from loadgen.model.requests import Name, Request
 from loadtest_operator.api.meta import API_VERSION, Namespace, ObjectMeta, ObjectName, Port, exactly_one, unique_names
 from loadtest_operator.api.status import LoadTestStatus
 from loadtest_operator.api.worker import WorkerTemplate
@@ -315,8 +316,8 @@ class LoadTestSpec(Plan):
 
 def _texts(request: Request) -> tuple[str, ...]:
     """Whatever a user wrote into a request that may be long."""
-    chat, http = request.open_ai_chat, request.http
-    prompt = (chat.prompt.text or "",) if chat else ()
+    asked, http = request.open_ai, request.http
+    prompt = (asked.prompt.text or "",) if asked else ()
     return (*prompt, *((http.body or "", *http.headers.values()) if http else ()))
 
 

@@ -9,7 +9,7 @@ case: every list and text it touches has a bound, and lists of lists are only wa
 from dataclasses import dataclass
 from typing import Any
 
-from loadgen.model import plan
+from loadgen.model import plan, requests
 from loadgen.model.base import Model
 from loadtest_operator.api import loadtest, worker
 
@@ -142,14 +142,23 @@ EXPECTATION_STAGES = each(
 TEXTS = (
     "self.requests.map(r, "
     "(has(r.openAIChat) && has(r.openAIChat.prompt.text) ? r.openAIChat.prompt.text.size() : 0) "
+    "+ (has(r.openAICompletions) && has(r.openAICompletions.prompt.text) ? r.openAICompletions.prompt.text.size() : 0) "
     "+ (has(r.http) && has(r.http.body) ? r.http.body.size() : 0) "
     "+ (has(r.http) && has(r.http.headers) ? r.http.headers.map(key, r.http.headers[key].size()).sum() : 0)).sum()"
 )
 
 RULES: dict[type[Model], tuple[Rule, ...]] = {
-    plan.Prompt: (exactly_one("text", "synthetic"),),
-    plan.Request: (
-        exactly_one("openAIChat", "http"),
+    requests.ExpectBody: (exactly_one("contains", "matches"),),
+    requests.Http: (
+        Rule(
+            "!(self.method == 'HEAD' && has(self.expectBody))",
+            "expectBody does not go with HEAD: its answers have no body",
+            field=".expectBody",
+        ),
+    ),
+    requests.Prompt: (exactly_one("text", "synthetic"),),
+    requests.Request: (
+        exactly_one("openAIChat", "openAICompletions", "http"),
         Rule("!(has(self.weight) && has(self.ratePerSecond))", "set weight or ratePerSecond, not both"),
     ),
     plan.Stage: (

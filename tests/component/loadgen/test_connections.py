@@ -41,6 +41,28 @@ async def test_connections_are_kept() -> None:
     assert opened(deltas) == 1
 
 
+@pytest.mark.parametrize(
+    ("expected", "body", "right"),
+    [
+        ({"contains": "ready"}, b'{"state": "ready"}', True),
+        ({"contains": "ready"}, b"", False),
+        ({"matches": '"replicas": *[1-9]'}, b'{"replicas": 3}', True),
+        ({"matches": '"replicas": *[1-9]'}, b'{"replicas": 0}', False),
+        ({"contains": "end"}, b"x" * (64 * 1024 - 3) + b"end", True),
+        ({"contains": "end"}, b"x" * (64 * 1024 - 2) + b"end" + b"x" * 200_000, False),
+    ],
+)
+async def test_a_body_is_held_against_what_is_expected(expected: dict[str, str], body: bytes, right: bool) -> None:
+    """In its first 64 KiB; more is not kept."""
+    page = {"name": "page", "http": {"expectBody": expected}}
+    async with serving(answering(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))) as url:
+        tally, _ = await run(a_plan(page, {"arrivalRate": 5}), url)
+
+    counts = tally.select().counts
+    assert counts.sent > 0
+    assert (counts.succeeded, counts.errors) == ((counts.sent, {}) if right else (0, {"UnexpectedBody": counts.sent}))
+
+
 async def test_connections_are_rotated_by_use() -> None:
     """Ten requests each."""
     async with serving(answering(OK)) as url:

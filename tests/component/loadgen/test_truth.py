@@ -37,6 +37,23 @@ async def test_latencies_are_those_of_the_simulator(name: str, simulator: Callab
     assert first + decode <= measured[Metric.E2E_LATENCY] <= first + decode + 10 * SLACK
     assert chosen.histogram(Metric.INTER_CHUNK_LATENCY).count == 10 * (tokens - 1)
     assert sum(delta.pulse.output_tokens for delta in deltas) == 10 * tokens
+    assert sum(cell.output_tokens for delta in deltas for cell in delta.cells) == 10 * tokens
+
+
+async def test_completions_are_measured_as_chats_are(simulator: Callable[..., Simulator]) -> None:
+    """Streamed and whole; tokens are told by kind."""
+    server = simulator("--ttft-ms=20", "--tpot-ms=5", "--slots=100")
+    text = {"model": "m", "prompt": {"text": "Once upon a time"}, "maxTokens": 6}
+    streamed = {"name": "streamed", "openAICompletions": text}
+    whole = {"name": "whole", "ratePerSecond": 5, "openAICompletions": text | {"stream": False}}
+
+    tally, _ = await run(a_plan([streamed, whole], {"arrivalRate": 10}), server.url)
+
+    first, second = tally.select(requests={0}), tally.select(requests={1})
+    assert (first.counts.succeeded, second.counts.succeeded) == (10, 5), tally.select().counts.errors
+    assert first.histogram(Metric.INTER_CHUNK_LATENCY).count == 50
+    assert Metric.TIME_TO_FIRST_TOKEN not in second.histograms
+    assert [tally.ended(range(9), {kind}).output_tokens for kind in (0, 1)] == [60, 30]
 
 
 async def test_a_stall_is_in_the_tail(simulator: Callable[..., Simulator]) -> None:

@@ -24,10 +24,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def play(tmp_path: Path) -> Play:
-    """`play(url, request, seconds=4, concurrency=1)`: run `loadgen run`, return its report."""
+    """`play(url, request, seconds=4, concurrency=1)`, or `rate=3` for open arrivals: run `loadgen run`, return its report."""
 
-    def run(url: str, request: dict[str, Any], *, seconds: int = 4, concurrency: int = 1) -> Report:
-        stage = {"name": "load", "durationSeconds": seconds, "concurrency": concurrency}
+    def run(url: str, request: dict[str, Any], *, seconds: int = 4, concurrency: int = 1, rate: int = 0) -> Report:
+        level = {"arrivalRate": rate} if rate else {"concurrency": concurrency}
+        stage = {"name": "load", "durationSeconds": seconds, **level}
         plan, out = tmp_path / "plan.yaml", tmp_path / "report.json"
         plan.write_text(json.dumps({"requests": [{"name": "load"} | request], "load": {"stages": [stage]}}))
         command = [sys.executable, "-m", "loadgen", "run", str(plan), "--url", url, "--out", str(out)]

@@ -97,6 +97,18 @@ def test_whole_answers_take_prompt_and_generation_together(llama: str, play) -> 
     assert work.tokens - 2 * TOKENS <= in_time <= work.tokens  # without the probe and what ends after the stage
 
 
+def test_completions_stream_too(llama: str, play) -> None:
+    """The older protocol of the same server, in the open model: it closes a connection after each stream."""
+    text = {"model": "smollm2", "prompt": {"text": "Once upon a time"}, "maxTokens": TOKENS}
+    before = Work.of(llama)
+    report = play(llama, {"openAICompletions": text}, rate=3)
+    work, counts = Work.of(llama).since(before), report.total.counts
+    assert counts.succeeded > 1
+    assert counts.failed == counts.dropped == 0, report.total.errors
+    seen = counts.succeeded + report.total.latencies[Metric.INTER_CHUNK_LATENCY].count
+    assert 0 <= work.tokens - seen <= TOKENS
+
+
 def test_more_streams_than_slots_wait_for_one(llama: str, play) -> None:
     report = play(llama, chat(stream=True), concurrency=6)
     counts = report.total.counts

@@ -74,6 +74,11 @@ def test_the_operators_fields_are_passed_over() -> None:
          "load.stages[peak].duration_seconds is not a known field: did you mean durationSeconds?"),
         (a_document(load={"stages": []}), "load.stages is []: write at least 1 entries"),
         (a_document(load={"stages": [STAGE, STAGE]}), "load.stages: names must be unique; used more than once: peak"),
+        (
+            with_request(http={"expectBody": {"matches": "(ok"}}),
+            "requests[get].http.expectBody.matches: '(ok' is no regular expression: "
+            "missing ), unterminated subpattern at position 0",
+        ),
         (with_request(http={"path": "x"}), "requests[get].http.path is 'x': write a path that begins with /"),
         (with_request(ratePerSecond=1, weight=1), "requests[get]: set weight or ratePerSecond, not both"),
         (with_request(ratePerSecond=1), "requests: at least one needs a weight; all of them have ratePerSecond"),

@@ -58,16 +58,31 @@ def test_a_run_that_stopped_early_is_measured_over_the_time_it_ran() -> None:
     assert summary.total(a_plan(opened(10, 600)), steady(a_plan(opened(10, 600)), seconds=6)).requests_per_second == 10
 
 
-def test_tokens_and_concurrency_come_from_the_pulses() -> None:
+def test_tokens_count_in_the_second_of_their_arrival() -> None:
+    """Of each kind; more tokens than events, or fewer, are put right when the server tells."""
+    plan = a_plan(opened(1, 2), opened(1, 2), requests=[CHAT, GET, {**CHAT, "name": "other"}])
+    tally = a_tally(
+        plan,
+        a_delta(1, a_cell(0, output_tokens=10), a_cell(1, request=2, output_tokens=4)),
+        a_delta(2, a_cell(0, output_tokens=30)),
+        a_delta(3, a_cell(0, output_tokens=-4)),
+    )
+    first, second = summary.stage_windows(plan, tally)
+    assert (first.output_tokens_per_second, second.output_tokens_per_second) == (7, 13)
+    kinds = summary.request_windows(plan, tally)
+    assert [window.output_tokens_per_second for window in kinds] == [9, None, 1]
+    assert [row.output_tokens for row in summary.series(plan, tally)] == [0, 14, 30, 0]
+
+
+def test_concurrency_comes_from_the_pulses() -> None:
     plan = a_plan(opened(1, 2), requests=[CHAT, GET])
     tally = a_tally(
         plan,
-        a_delta(0, output_tokens=10, in_flight_microseconds=3_000_000, peak_in_flight=4),
-        a_delta(1, a_cell(1, ms=[5]), output_tokens=30, in_flight_microseconds=1_000_000, peak_in_flight=2),
+        a_delta(0, in_flight_microseconds=3_000_000, peak_in_flight=4),
+        a_delta(1, a_cell(1, ms=[5]), in_flight_microseconds=1_000_000, peak_in_flight=2),
     )
-    run, (chat, get) = summary.total(plan, tally), summary.request_windows(plan, tally)
-    assert (run.output_tokens_per_second, run.concurrency_mean, run.concurrency_peak) == (20, 2, 4)
-    assert (chat.output_tokens_per_second, get.output_tokens_per_second) == (20, None)
+    run, (chat, _) = summary.total(plan, tally), summary.request_windows(plan, tally)
+    assert (run.concurrency_mean, run.concurrency_peak) == (2, 4)
     assert (chat.concurrency_mean, chat.concurrency_peak) == (None, None)
 
 

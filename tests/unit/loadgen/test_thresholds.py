@@ -157,10 +157,16 @@ def test_a_faults_percentile_has_a_name() -> None:
     assert evaluate_window(criterion, planned(), steady(planned()), range(0, 16)).name == "p95-responsetime"
 
 
-def test_tokens_of_one_kind_among_several_cannot_be_told() -> None:
+def test_tokens_are_judged_by_kind() -> None:
+    """One kind's tokens never help another's bound."""
     requests = [CHAT, {**CHAT, "name": "other"}]
-    plan = planned(bound("OutputTokensPerSecond", "GreaterThan", 1, request="chat"), requests=requests)
-    assert judged(plan, steady(plan)).result is Result.UNKNOWN
+    chat, other = (
+        planned(bound("OutputTokensPerSecond", "GreaterThan", 1, request=name), requests=requests)
+        for name in ("chat", "other")
+    )
+    told = {"output_tokens": 20}
+    assert judged(chat, steady(chat, **told)).observed == "20 tokens/s"
+    assert judged(other, steady(other, **told)).result is Result.FAILED
 
 
 def results(plan: Plan, tally: Tally) -> dict[str, Result]:

@@ -41,6 +41,12 @@ def test_a_text_is_sent_as_it_is() -> None:
     ]
 
 
+def test_a_completion_has_a_prompt_and_no_messages() -> None:
+    asked = {"model": "m", "prompt": {"text": "Once"}, "maxTokens": 5, "stream": False}
+    (body,) = bodies(1, [{"name": "text", "openAICompletions": asked}])
+    assert body == {"model": "m", "prompt": "Once", "stream": False, "max_tokens": 5}
+
+
 def test_an_answer_that_is_not_streamed_asks_for_no_stream_options() -> None:
     (body,) = bodies(1, chat({"text": "x"}, stream=False))
     assert body == {"model": "m", "messages": [{"role": "user", "content": "x"}], "stream": False}

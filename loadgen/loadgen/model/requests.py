@@ -1,0 +1,180 @@
+"""What is sent: the kinds of requests, their prompts and what of an answer is right.
+
+Rules between fields are validators here and, word for word where possible, CEL rules in the CRD.
+"""
+
+import re
+from typing import Annotated, Literal, Self, TypeVar
+
+from pydantic import Field, field_validator, model_validator
+
+from loadgen.model.base import Model, Number
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=40)]
+Path = Annotated[str, Field(pattern=r"^/", max_length=2048)]
+Milliseconds = Annotated[int, Field(ge=1, le=3_600_000)]
+HeaderValue = Annotated[str, Field(max_length=4096)]
+StatusCode = Annotated[int, Field(ge=100, le=599)]
+
+ModelT = TypeVar("ModelT", bound=Model)
+
+
+class SyntheticTokens(Model):
+    """Normally distributed prompt lengths, cut at 1."""
+
+    mean: Annotated[int, Field(ge=1, le=1_000_000)]
+    """Mean prompt length in tokens (approximated as words of the generator's vocabulary)."""
+    stddev: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """Standard deviation in tokens. Default 0: every prompt has the mean length."""
+
+
+class SyntheticPrompt(Model):
+    """A prompt of random words, different in every request so that a prefix cache does not flatter the target."""
+
+    input_tokens: SyntheticTokens
+    """Length distribution of the prompt."""
+
+
+class Prompt(Model):
+    """Where a prompt comes from: exactly one of text and synthetic."""
+
+    text: Annotated[str, Field(min_length=1, max_length=32768)] | None = None
+    """The same prompt for every request."""
+    synthetic: SyntheticPrompt | None = None
+    """Random words of a given length distribution."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        return require_exactly_one(self, "text", "synthetic")
+
+
+class OpenAI(Model):
+    """What requests of OpenAI's protocol have in common."""
+
+    model: Annotated[str, Field(min_length=1, max_length=256)]
+    """The model's name as the server knows it."""
+    prompt: Prompt
+    """What the model is asked: the user's message of a chat, the text to continue of a completion."""
+    max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Upper bound of output tokens. Default: the server's."""
+    temperature: Number | None = None
+    """Sampling temperature. Default: the server's."""
+    stream: bool = True
+    """Stream the answer (server-sent events); needed for time to first token. Default true."""
+    path: Path
+    """Path of the endpoint."""
+
+
+class OpenAIChat(OpenAI):
+    """A chat completion in OpenAI's protocol."""
+
+    path: Path = "/v1/chat/completions"
+    """Path of the endpoint. Default /v1/chat/completions."""
+
+
+class OpenAICompletions(OpenAI):
+    """A completion in OpenAI's older protocol: a prompt that the model continues."""
+
+    path: Path = "/v1/completions"
+    """Path of the endpoint. Default /v1/completions."""
+
+
+class ExpectBody(Model):
+    """What the first 64 KiB of an answer's body must hold. Exactly one of contains and matches."""
+
+    contains: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
+    """A text that the body must contain, byte for byte in UTF-8."""
+    matches: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
+    """A regular expression (Python's) that must match somewhere in the body. The operator's probe before the load does not check it."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        return require_exactly_one(self, "contains", "matches")
+
+    @field_validator("matches")
+    @classmethod
+    def _compiles(cls, pattern: str | None) -> str | None:
+        try:
+            re.compile((pattern or "").encode())
+        except (re.error, OverflowError, RecursionError) as error:
+            raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
+        return pattern
+
+
+class Http(Model):
+    """A plain HTTP request."""
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"] = "GET"
+    """HTTP method. Default GET."""
+    path: Path = "/"
+    """Path and query. Default /."""
+    headers: Annotated[dict[str, HeaderValue], Field(max_length=32)] = {}
+    """Request headers."""
+    body: Annotated[str, Field(max_length=65536)] | None = None
+    """Request body, sent as it is."""
+    expect_status: Annotated[tuple[StatusCode, ...], Field(min_length=1, max_length=16)] = (200,)
+    """Status codes that count as success; any other is a failure. Default [200]."""
+    expect_body: ExpectBody | None = None
+    """What the body must hold as well; an answer without it has failed as UnexpectedBody. Default: anything."""
+
+    @model_validator(mode="after")
+    def _has_a_body(self) -> Self:
+        if self.method == "HEAD" and self.expect_body is not None:
+            raise ValueError("expectBody does not go with HEAD: its answers have no body")
+        return self
+
+
+class Slo(Model):
+    """Bounds that one request must keep to count as good; together they define goodput."""
+
+    ttft_milliseconds: Milliseconds | None = None
+    """Largest time to first token, from the intended start."""
+    tpot_milliseconds: Milliseconds | None = None
+    """Largest mean time per output token after the first."""
+    response_time_milliseconds: Milliseconds | None = None
+    """Largest response time, from the intended start to the last output."""
+
+
+class Request(Model):
+    """One kind of request in the mix. Exactly one of openAIChat, openAICompletions and http says what is sent."""
+
+    name: Name
+    """Name that thresholds refer to."""
+    weight: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Share of the arrivals, relative to the other requests' weights. Default 1 unless ratePerSecond is set."""
+    rate_per_second: Number | None = None
+    """Instead of weight: a steady trickle of its own beside the load, per second over all workers."""
+    timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
+    """A request not finished by then has failed as TotalTimeout. Default 60."""
+    slo: Slo | None = None
+    """Bounds of a good request."""
+    open_ai_chat: Annotated[OpenAIChat | None, Field(alias="openAIChat")] = None
+    """A chat completion in OpenAI's protocol."""
+    open_ai_completions: Annotated[OpenAICompletions | None, Field(alias="openAICompletions")] = None
+    """A completion in OpenAI's older protocol."""
+    http: Http | None = None
+    """A plain HTTP request."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.weight is not None and self.rate_per_second is not None:
+            raise ValueError("set weight or ratePerSecond, not both")
+        return require_exactly_one(self, "open_ai_chat", "open_ai_completions", "http")
+
+    @property
+    def open_ai(self) -> OpenAI | None:
+        """What is asked in OpenAI's protocol, of either kind."""
+        return self.open_ai_chat or self.open_ai_completions
+
+    @property
+    def effective_weight(self) -> int:
+        """Weight in the mix; 0 for a side trickle."""
+        return 0 if self.rate_per_second is not None else self.weight or 1
+
+
+def require_exactly_one(model: ModelT, *fields: str) -> ModelT:
+    given = [field for field in fields if getattr(model, field) is not None]
+    if len(given) != 1:
+        names = " and ".join(type(model).model_fields[field].alias or field for field in fields)
+        raise ValueError(f"set exactly one of {names}, not {len(given)}")
+    return model
