@@ -46,7 +46,7 @@ types: setup ## mypy --strict
 
 unit: setup ## pure tests, milliseconds each
 	@echo "[unit]"
-	@$(RUN)/pytest tests/unit -q
+	@$(RUN)/pytest tests/unit -q -n2
 
 # The component tests also run against a real nginx, started by them on loopback.
 /usr/sbin/nginx:
@@ -55,7 +55,7 @@ unit: setup ## pure tests, milliseconds each
 
 component: setup /usr/sbin/nginx ## real sockets on loopback, kopf against an emulated API
 	@echo "[component]"
-	@$(RUN)/pytest tests/component -q
+	@$(RUN)/pytest tests/component -q -n2
 
 contract: setup ## generated files are current, chart and samples fit the models
 	@echo "[contract]"
