@@ -1,5 +1,7 @@
 """The four samples of the README, on the real cluster with the real model."""
 
+from datetime import datetime
+
 import pytest
 from cluster import Cluster, condition, stage, threshold
 
@@ -35,8 +37,7 @@ def check_scaling(scaling: dict) -> None:  # type: ignore[type-arg]
     assert scaling["replicas"]["peak"] >= 2
     first = scaling["scaleUps"][0]
     steps = ["loadStepTime", "decidedTime", "podScheduledTime", "podReadyTime", "servingTime"]
-    times = [first[step] for step in steps]
-    assert all(times), first
+    times = [datetime.fromisoformat(first[step]) for step in steps]
     assert times == sorted(times), first
     assert {found["name"]: found["result"] for found in scaling["expectations"]} == {
         "grows": "Passed",
