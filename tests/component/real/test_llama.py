@@ -68,7 +68,8 @@ def test_streams_match_the_servers_own_counts_and_times(streamed: tuple[Report, 
     assert counts.succeeded > 3
     assert counts.failed == counts.dropped == 0, report.total.errors
     seen = counts.succeeded + latencies[Metric.INTER_CHUNK_LATENCY].count
-    assert 0 <= work.tokens - seen <= TOKENS  # the probe before the run has tokens too
+    # The probe before the run has tokens too, and a token without text of its own (part of a character, the end) is no event.
+    assert 0 <= work.tokens - seen <= TOKENS + 0.1 * seen
     requests = counts.succeeded + 1
     ttft, tpot = mean(report, Metric.TIME_TO_FIRST_TOKEN_FROM_SEND), mean(report, Metric.TIME_PER_OUTPUT_TOKEN)
     assert 0.75 * work.prompt_ms / requests < ttft < 1.25 * work.prompt_ms / requests + OVERHEAD_MS
