@@ -8,6 +8,8 @@ passed on, so a broken target looks as broken as it is.
 
 import asyncio
 import contextlib
+import heapq
+import itertools
 import os
 import random
 import signal
@@ -15,7 +17,7 @@ import socket
 import struct
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -23,6 +25,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from loadgen.model.errors import ExitCode, TargetError
+from loadgen.runtime.alarm import Alarm, alarm
 from loadgen.runtime.clock import MILLISECOND, SECOND, monotonic_ns, wall_ns
 from loadgen.runtime.control import BODY_LIMIT, as_json, guarded, health, read, read_token, refuse
 
@@ -237,18 +240,16 @@ class _Client(_Side):
         due = max(monotonic_ns() + delay, self._held[-1][0] if self._held else 0)
         self._held.append((due, act, size))
         if len(self._held) == 1:
-            self._wait(due)
+            self._proxy.wake(due, self)
 
-    def _wait(self, due: int) -> None:
-        asyncio.get_running_loop().call_later(max(0.0, (due - monotonic_ns()) / SECOND), self._release)
-
-    def _release(self) -> None:
-        while self._held and self._held[0][0] <= monotonic_ns() + MILLISECOND // 2:
+    def release(self) -> None:
+        """Let go what is due; never earlier, or a delay of 200 ms would be seen as 199.6 ms."""
+        while self._held and self._held[0][0] <= monotonic_ns():
             _, act, size = self._held.popleft()
             self._bytes -= size
             act()
         if self._held:
-            self._wait(self._held[0][0])
+            self._proxy.wake(self._held[0][0], self)
         if self._bytes <= HOLD_LIMIT // 2:
             self._source(reading=True)
 
@@ -265,6 +266,28 @@ class Proxy:
     upstream: tuple[str, int]
     delay: Delay = field(default_factory=Delay)
     clients: set[_Client] = field(default_factory=set)
+    _waiting: list[tuple[int, int, _Client]] = field(default_factory=list)
+    """A heap of when (ns), a number that keeps the order of equals, and who."""
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+    _alarm: Alarm | None = None
+
+    def wake(self, due: int, client: _Client) -> None:
+        """Have the client release what it holds at a monotonic time: on the loop's timers, a millisecond is the finest."""
+        heapq.heappush(self._waiting, (due, next(self._numbers), client))
+        if self._alarm is None:
+            self._alarm = alarm(asyncio.get_running_loop(), self._ring)
+        if self._waiting[0][0] == due:
+            self._alarm.set(due)
+
+    def _ring(self) -> None:
+        now = monotonic_ns()
+        due: list[_Client] = []
+        while self._waiting and self._waiting[0][0] <= now:
+            due.append(heapq.heappop(self._waiting)[2])
+        for client in due:
+            client.release()
+        if self._waiting and self._alarm is not None:
+            self._alarm.set(self._waiting[0][0])
 
     def state(self) -> ProxyState:
         """For the control API."""
@@ -282,6 +305,12 @@ class Proxy:
     async def listen(self, port: int, host: str | None = None) -> asyncio.Server:
         """Accept workers' connections."""
         return await asyncio.get_running_loop().create_server(lambda: _Client(self), host, port, backlog=1024)
+
+    def close(self) -> None:
+        """Hold nothing back any more and give the timer back."""
+        self._waiting.clear()
+        if self._alarm is not None:
+            self._alarm.close()
 
     def application(self, token: bytes) -> web.Application:
         """The control API."""
@@ -335,6 +364,7 @@ async def serve(upstream: tuple[str, int], token: bytes, listen: int, control: i
     await web.TCPSite(runner, port=control).start()
     await stop.wait()
     server.close()
+    proxy.close()
     await runner.cleanup()
 
 
