@@ -55,7 +55,7 @@ class Local:
 
     def images(self) -> None:
         """Build and load the images that changed."""
-        self._localcluster("images")
+        self._localcluster("images", *(name.removeprefix("loadtest-") for name in IMAGES))
 
     def operator_content(self) -> str:
         """The name of the loaded archive, which has the hash of what it was built from."""
@@ -63,8 +63,8 @@ class Local:
         return loaded["localhost/loadtest-operator:dev"]
 
     @staticmethod
-    def _localcluster(command: str) -> None:
-        call([sys.executable, str(ROOT / "deploy" / "localcluster"), command])
+    def _localcluster(*command: str) -> None:
+        call([sys.executable, str(ROOT / "deploy" / "localcluster"), *command])
 
 
 class Kind:

@@ -5,18 +5,21 @@ there are.
 """
 
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from localcluster.layout import Layout
-from localcluster.shell import run
+from localcluster.shell import quietly, run
 
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 FAST = ("--compression-format=zstd", "--compression-level=1")
 RUN_ROOT = "/run/loadtest-localcluster/containers"
+STEP = re.compile(r"^--> (?:Using cache )?([0-9a-f]{11,64})$", re.MULTILINE)
+NAMELESS = "<none>"
 
 
 class Buildah:
@@ -30,7 +33,7 @@ class Buildah:
         ignored = dockerfile.with_name(f"{dockerfile.name}.dockerignore")
         ignore = [f"--ignorefile={ignored}"] if ignored.exists() else []
         fixed = ("--isolation=chroot", "--layers", "--pull-never", f"--tag={reference}", f"--file={dockerfile}")
-        log = self._at.cache / "log" / f"image-{reference.rpartition('/')[2].partition(':')[0]}.log"
+        log = self._logs / f"image-{reference.rpartition('/')[2].partition(':')[0]}.log"
         with package_index() as mounts:
             self._run("bud", *fixed, *ignore, *mounts, *options, str(context), log=log)
 
@@ -47,8 +50,35 @@ class Buildah:
         folder.mkdir(parents=True, exist_ok=True)
         self._run("push", "--quiet", *FAST, reference, f"oci:{folder}:{name}")
 
+    def prune(self, named: Collection[str]) -> None:
+        """Leaves the images with these names, and of those without a name the steps of each image's last build: they
+        make the next build fast. What cannot be removed now is tried again the next time.
+        """
+        steps = {step for log in self._logs.glob("image-*.log") for step in STEP.findall(log.read_text())}
+        listed = self._run("images", "--all", "--no-trunc", "--format={{.ID}} {{.Name}}:{{.Tag}}")
+        if superfluous := orphans(listed, named, steps):
+            quietly(*self._command("rmi", *superfluous))
+
+    @property
+    def _logs(self) -> Path:
+        return self._at.cache / "log"
+
     def _run(self, *arguments: str, log: Path | None = None) -> str:
-        return run(["buildah", f"--root={self._at.cache}/containers", f"--runroot={RUN_ROOT}", *arguments], log=log)
+        return run(self._command(*arguments), log=log)
+
+    def _command(self, *arguments: str) -> list[str]:
+        return ["buildah", f"--root={self._at.cache}/containers", f"--runroot={RUN_ROOT}", *arguments]
+
+
+def orphans(listed: str, named: Collection[str], steps: Collection[str]) -> list[str]:
+    """What of buildah's list (`ID NAME:TAG`, the newest first) may go; steps are given by the first digits of their ids.
+    Names that are not wanted any more go as names: the image may have another.
+    """
+    found = [line.split(maxsplit=1) for line in listed.splitlines()]
+    pairs = [(identity.removeprefix("sha256:"), name) for identity, name in found]
+    old = [name for _, name in pairs if not name.startswith(NAMELESS) and name not in named]
+    nameless = [identity for identity, name in pairs if name.startswith(NAMELESS)]
+    return old + [identity for identity in nameless if not any(identity.startswith(step) for step in steps)]
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 import resource
 import shutil
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from localcluster.progress import say, step
 
 NODE_PATH = f"/api/v1/nodes/{layout.NODE}"
 METRICS_PATH = "/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.metrics.k8s.io"
+START_TRIES = 5
+"""Of a component that dies while it starts: its port may not be free yet."""
 DEFAULT_ACCOUNT = "/api/v1/namespaces/default/serviceaccounts/default"
 
 
@@ -52,7 +55,7 @@ class Cluster:
             )
 
     def status(self) -> bool:
-        """Prints one line per component; whether all is well."""
+        """Prints one line per component and what to do about the dead ones; whether all is well."""
         if not self._at.pki.exists():
             say("status", "down; `python3 deploy/localcluster up` brings it up")
             return False
@@ -61,7 +64,10 @@ class Cluster:
             say("status", f"{component.name:15} {self._state(client, component)}")
         ready = "ready" if self._node_ready(client) else "not ready"
         say("status", f"node {layout.NODE}: {ready}; KUBECONFIG={self._at.kubeconfig}")
-        return self._complete()
+        dead = [name for name in self._table if not self._records.alive(name)]
+        if dead:
+            say("status", f"NOT WELL: {', '.join(dead)} not running; `start COMPONENT` or `up` starts what is missing")
+        return not dead and self._complete()
 
     # -- one component -----------------------------------------------------------------------------------------------
 
@@ -79,6 +85,7 @@ class Cluster:
         self._component(name)
         found = self._records.read(name)
         processes.stop([found] if found else [], grace=0 if kill else processes.GRACE)
+        self._records.forget(name)
         say("stop", f"{name} is stopped")
 
     def _component(self, name: str) -> Component:
@@ -122,13 +129,21 @@ class Cluster:
     def _await(self, components: Iterable[Component]) -> None:
         client = Client(self._at)
         for component in components:
-            ready = partial(self._ready_or_dead, client, component)
+            ready = partial(self._ready, client, component, iter(range(1, START_TRIES)))
             wait(f"{component.name} ready", ready, 90, self._look(component.name))
 
-    def _ready_or_dead(self, client: Client, component: Component) -> bool:
-        if not self._records.alive(component.name):
-            raise Refusal(f"{component.name} died right after its start; {self._look(component.name)}")
-        return client.ready(component)
+    def _ready(self, client: Client, component: Component, tries: Iterator[int]) -> bool:
+        """Whether it is; one that died is started again, each time after a longer pause."""
+        if self._records.alive(component.name):
+            return client.ready(component)
+        pause = next(tries, None)
+        if pause is None:
+            raise Refusal(
+                f"{component.name} died {START_TRIES} times right after its start; {self._look(component.name)}"
+            )
+        time.sleep(pause)
+        self._launch(component)
+        return False
 
     def _start_node(self) -> None:
         containerd, *others = node(self._at)
@@ -178,7 +193,9 @@ class Cluster:
 
     def _state(self, client: Client, component: Component) -> str:
         found = self._records.read(component.name)
-        if not found or not processes.alive(found):
+        if self._records.died(component.name):
+            return f"DIED; {self._look(component.name)}"
+        if found is None:
             return "not running"
         return f"pid {found.pid}, {'ready' if client.ready(component) else 'not ready'}"
 

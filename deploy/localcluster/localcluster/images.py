@@ -19,6 +19,7 @@ DOCKERFILES = {
     "operator": "deploy/images/operator.Dockerfile",
     "worker": "deploy/images/worker.Dockerfile",
     "llm": "deploy/samples/targets/llm/Dockerfile",
+    "simulator": "deploy/samples/targets/simulator/Dockerfile",
 }
 PAUSE = 'FROM scratch\nCOPY {file} /pause\nUSER 65535:65535\nENTRYPOINT ["/pause"]\n'
 PAUSE_REFERENCE = "localhost/pause:1"
@@ -30,12 +31,17 @@ def reference(name: str) -> str:
     return f"localhost/loadtest-{name}:dev"
 
 
+def base_reference() -> str:
+    return f"localhost/python-base:{builds.rootfs_key()}"
+
+
 class Images:
     def __init__(self, at: Layout) -> None:
         self._at = at
         self._buildah = Buildah(at)
         self._store = Store(at.cache / "images")
         self._record = at.state / "images.json"
+        self._changed = False
 
     def load(self, archive: Path) -> None:
         """Anybody's image archive (docker or OCI)."""
@@ -50,6 +56,8 @@ class Images:
 
     def build_and_load(self, names: list[str]) -> None:
         built = {name: self._built(name) for name in names}
+        if self._changed:
+            self._prune()
         if not self._at.socket.exists():
             say("images", f"built, not loaded: {DOWN}")
             return
@@ -97,6 +105,7 @@ class Images:
                 argument = f"--build-arg=PYTHON_IMAGE={base}"
                 self._buildah.build(reference(name), dockerfile, self._at.repository, [argument])
                 self._keep(reference(name), key)
+                self._changed = True
         return key
 
     def _key(self, dockerfile: Path) -> str:
@@ -105,7 +114,7 @@ class Images:
 
     def _base(self) -> str:
         """The local stand-in for python:…-slim."""
-        ref = f"localhost/python-base:{builds.rootfs_key()}"
+        ref = base_reference()
         if not self._buildah.has(ref):
             archive = builds.rootfs(self._at)
             with step("images", "base image", "load"):
@@ -119,6 +128,11 @@ class Images:
             self._buildah.build_from_file(PAUSE_REFERENCE, PAUSE, binary)
             self._keep(PAUSE_REFERENCE, key)
         return key
+
+    def _prune(self) -> None:
+        """Every build leaves the steps of the one before without a name."""
+        with step("images", "removing what earlier builds left behind", "prune"):
+            self._buildah.prune({PAUSE_REFERENCE, base_reference(), *map(reference, DOCKERFILES)})
 
     def _keep(self, ref: str, key: str) -> None:
         self._buildah.push(ref, self._store.folder, key)

@@ -35,12 +35,15 @@ def boot() -> str:
 
 
 def start_time(pid: int) -> str:
-    """Field 22 of /proc/PID/stat; empty when the process is gone or a zombie."""
+    """Field 22 of /proc/PID/stat; empty when the process is gone or a zombie. Not before its last thread is gone: a killed
+    process shows a zombie while other threads of it still hold its ports.
+    """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        threads = len(os.listdir(f"/proc/{pid}/task"))
     except OSError:
         return ""
-    return "" if fields[0] in "ZX" else fields[19]
+    return "" if fields[0] in "ZX" and threads < 2 else fields[19]
 
 
 def alive(process: Process | None) -> bool:
@@ -63,8 +66,16 @@ class Records:
         self._folder.mkdir(parents=True, exist_ok=True)
         (self._folder / f"{name}.json").write_text(json.dumps(asdict(process)))
 
+    def forget(self, name: str) -> None:
+        (self._folder / f"{name}.json").unlink(missing_ok=True)
+
     def alive(self, name: str) -> bool:
         return alive(self.read(name))
+
+    def died(self, name: str) -> bool:
+        """It was started, nobody stopped it, and it is dead."""
+        found = self.read(name)
+        return found is not None and not alive(found)
 
 
 def start(name: str, command: Sequence[str], state: Path) -> None:

@@ -12,6 +12,7 @@ USUAL = {
     "rootfs": "30–90 s the first time",
     "image": "20–90 s the first time, 10–20 s after a change",
     "load": "1–10 s",
+    "prune": "1–3 s",
     "control plane": "5–15 s",
     "node": "5–15 s",
     "addons": "2–10 s",

@@ -4,7 +4,13 @@ import dataclasses
 import io
 import json
 import os
+import platform
+import signal
+import subprocess
+import sys
 import tarfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +34,44 @@ def test_a_damaged_record_counts_as_none(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "etcd.json").write_text("{")
     assert processes.Records(tmp_path).read("etcd") is None
+
+
+def test_a_component_that_was_stopped_has_not_died(tmp_path: Path) -> None:
+    records = processes.Records(tmp_path)
+    assert not records.died("etcd")
+    records.write("etcd", processes.Process(2**22 + 1, "1", processes.boot()))
+    assert records.died("etcd")
+    records.forget("etcd")
+    assert not records.died("etcd")
+
+
+EXIT_OF_ONE_THREAD = {"x86_64": 60, "aarch64": 93}
+HEADLESS = f"""
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=(30,)).start()
+ctypes.CDLL(None).syscall({EXIT_OF_ONE_THREAD.get(platform.machine())}, 0)
+"""
+
+
+@pytest.fixture
+def headless() -> Iterator[int]:
+    """A process whose first thread has ended and whose second lives: the kernel calls it a zombie."""
+    child = subprocess.Popen([sys.executable, "-c", HEADLESS])
+    deadline = time.monotonic() + 20
+    while Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    yield child.pid
+    child.send_signal(signal.SIGKILL)
+    child.wait(10)
+
+
+@pytest.mark.skipif(platform.machine() not in EXIT_OF_ONE_THREAD, reason="another system call number")
+def test_a_process_is_alive_while_a_thread_of_it_may_hold_a_port(headless: int) -> None:
+    me = processes.identify(headless)
+    assert processes.alive(me)
+    processes.stop([me], grace=0)
+    assert not processes.alive(me)
 
 
 def test_a_shell_in_the_state_folder_is_not_a_process_of_the_cluster() -> None:
