@@ -112,19 +112,24 @@ class PatientCluster(Cluster):
 
 
 def component(action: str, name: str) -> None:
-    """Stop, start or restart a component of the local cluster, with SIGKILL. A port that is not free yet is waited for:
-    nothing else starts a component again."""
-    deadline = time.monotonic() + 60
-    while complaint := _component(action, name):
-        assert time.monotonic() < deadline, complaint
-        action = "start"
+    """Stop, start or restart a component of the local cluster, with SIGKILL."""
+    command = ["python3", str(ROOT / "deploy" / "localcluster"), action, name, "--kill"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr + done.stdout
 
 
-def _component(action: str, name: str) -> str:
-    command = ["python3", str(ROOT / "deploy" / "localcluster"), action, name]
-    kill = [] if action == "start" else ["--kill"]
-    done = subprocess.run([*command, *kill], capture_output=True, text=True, timeout=120, check=False)
-    return done.stderr + done.stdout if done.returncode else ""
+def worker_processes(namespace: str, name: str = "") -> list[int]:
+    """Supervisors and shards of a LoadTest's workers (of all in the namespace) that live on this machine."""
+    wanted = {f"LOADTEST_NAMESPACE={namespace}", *([f"LOADTEST_NAME={name}"] if name else [])}
+    return [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/environ") if wanted <= _environment(path)]
+
+
+def _environment(path: Path) -> set[str]:
+    """Of a process; empty when it is gone."""
+    try:
+        return set(path.read_bytes().decode(errors="replace").split("\0"))
+    except OSError:
+        return set()
 
 
 def loadtest(name: str, *, seconds: int = 8, workers: int = 1, service: str = "", **spec: Any) -> Object:
