@@ -16,7 +16,7 @@ from loadgen.model.wire import WorkerState
 from loadtest_operator.adapters import proxy, workers
 from loadtest_operator.adapters.control import Address
 from loadtest_operator.adapters.errors import AdapterError, ConflictError
-from loadtest_operator.core import manifests, report, times
+from loadtest_operator.core import events, manifests, report
 from loadtest_operator.core.actions import (
     AbortWorkers,
     Action,
@@ -32,7 +32,7 @@ from loadtest_operator.core.actions import (
     StartWorkers,
     StoreReport,
 )
-from loadtest_operator.core.kinds import CONFIG_MAP, EVENT, POD, SECRET, Kind
+from loadtest_operator.core.kinds import CONFIG_MAP, EVENT, LOAD_TEST, POD, SECRET, Kind
 from loadtest_operator.core.observed import Observed, Stored
 from loadtest_operator.handlers.context import Context
 from loadtest_operator.handlers.memory import Memory, RunMemory
@@ -175,26 +175,7 @@ async def _store_report(context: Context, observed: Observed, run: RunMemory, _a
 
 
 async def _emit(context: Context, observed: Observed, _run: RunMemory, action: Emit) -> None:
-    now = context.clock()
-    body = {
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {"name": f"{observed.name[:200]}.{times.nanoseconds(now):x}", "namespace": observed.namespace},
-        "involvedObject": {
-            "apiVersion": "loadtest.dev/v1alpha1",
-            "kind": "LoadTest",
-            "name": observed.name,
-            "namespace": observed.namespace,
-            "uid": observed.uid,
-        },
-        "type": action.type,
-        "reason": action.reason,
-        "message": action.message[:1000],
-        "source": {"component": "loadtest-operator"},
-        "firstTimestamp": times.whole(now),
-        "lastTimestamp": times.whole(now),
-        "count": 1,
-    }
+    body = events.event(LOAD_TEST, observed.namespace, observed.name, observed.uid, action, context.clock())
     # An Event is a courtesy: nothing depends on it.
     with contextlib.suppress(AdapterError):
         await context.kube.create(EVENT, observed.namespace, body)
