@@ -42,11 +42,13 @@ CREATES = (Create, CreateToken, SaveTimeline, StoreReport, StartWorkers, InjectF
 
 
 async def act(context: Context, observed: Observed, memory: Memory, actions: Iterable[Action]) -> None:
-    """Perform them, one after the other."""
+    """Perform them, one after the other, as long as nobody else may lead. Raises LeaseDoubtError before the first that
+    may not be."""
     run, troubles = memory.run, []
     for action in actions:
         if memory.deleting and isinstance(action, CREATES):
             continue
+        context.kube.fence()
         try:
             await PERFORMERS[type(action)](context, observed, run, action)
         except AdapterError as error:
@@ -105,8 +107,7 @@ async def _release(context: Context, observed: Observed, run: RunMemory, _action
     async def one(address: Address, _index: int) -> None:
         await workers.release(context.control, address, run.token)
 
-    with contextlib.suppress(AdapterError):
-        await _each(observed, run, one)
+    await _each(observed, run, one)
 
 
 async def _each(observed: Observed, run: RunMemory, do: Callable[[Address, int], Awaitable[None]]) -> None:

@@ -70,6 +70,10 @@ class Memory:
     written: dict[str, object] = field(default_factory=dict)
     """The status as JSON, as the API server has it."""
     written_at: datetime | None = None
+    version: str = ""
+    """The LoadTest's resourceVersion that the next write rests on."""
+    generation: int = 0
+    """Of the spec that was looked at last."""
     deleting: bool = False
     bugs: int = 0
     """Looks in a row that failed on a bug of ours."""

@@ -37,7 +37,7 @@ async def test_workers_of_another_release_never_start(monkeypatch: pytest.Monkey
         for _ in range(20):
             await play.look()
         seen = play.status.message or ""
-        status = await play.run()
+        status = await play.run(most=800)
 
     assert "use images of one release" in seen
     assert (status.verdict, play.starts) == (Verdict.ERROR, 0)
