@@ -15,7 +15,7 @@ from typing import Any
 from loadgen.model.wire import WorkerState
 from loadtest_operator.adapters import proxy, workers
 from loadtest_operator.adapters.control import Address
-from loadtest_operator.adapters.errors import AdapterError, ConflictError
+from loadtest_operator.adapters.errors import AdapterError, ConflictError, NotFoundError
 from loadtest_operator.core import events, manifests, report
 from loadtest_operator.core.actions import (
     AbortWorkers,
@@ -159,7 +159,12 @@ async def _save_timeline(context: Context, observed: Observed, run: RunMemory, a
     recent = run.timeline_saved_at is not None and observed.now - run.timeline_saved_at < TIMELINE_EVERY
     if text == run.timeline_saved or recent:
         return
-    await context.kube.put(CONFIG_MAP, observed.namespace, observed.names.timeline, action.body)
+    save = context.kube.merge_patch if run.timeline_saved else context.kube.put
+    try:
+        await save(CONFIG_MAP, observed.namespace, observed.names.timeline, action.body)
+    except NotFoundError:
+        run.timeline_saved = ""  # somebody removed it: the next look makes it anew
+        raise
     run.timeline_saved, run.timeline_saved_at = text, observed.now
 
 
