@@ -157,12 +157,13 @@ class Cluster:
             return web.json_response(old)
         if request.method == "DELETE":
             return self._delete(place, old)
-        if request.method == "PUT":
-            if _is_stale(body, old) or "resourceVersion" not in body["metadata"]:
-                return refusal(409, "the object has been modified")
-            return web.json_response(self._store(place, body, "MODIFIED"))
         if isinstance(body, dict) and _is_stale(body, old):
             return refusal(409, "the object has been modified")
+        if request.method == "PUT":
+            return web.json_response(self._store(place, body, "MODIFIED"))
+        return self._patch(place, old, body)
+
+    def _patch(self, place: Place, old: Object, body: Any) -> web.Response:
         new = json_patched(old, body) if isinstance(body, list) else merged(old, body)
         if new is None:
             return refusal(422, "the test of a JSON patch failed")

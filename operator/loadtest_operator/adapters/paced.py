@@ -14,6 +14,11 @@ class _Answer:
     at: datetime
     given: object
 
+    def serves(self, seconds: float, now: datetime, given: object) -> bool:
+        """Whether it need not be asked again. A clock that was set back makes everything old."""
+        young = 0 <= (now - self.at).total_seconds() < seconds
+        return self.value is not None and self.given == given and young
+
 
 @dataclass(slots=True)
 class Paced:
@@ -33,9 +38,8 @@ class Paced:
         """The answer, not older than so many seconds and asked under the same circumstances. That something is not there
         (None) is never taken for granted."""
         known = self._answers.get(what)
-        if known is not None and known.value is not None and known.given == given:
-            if 0 <= (now - known.at).total_seconds() < seconds:
-                return known.value  # type: ignore[no-any-return]
+        if known is not None and known.serves(seconds, now, given):
+            return known.value  # type: ignore[no-any-return]
         value = await question()
         self._answers[what] = _Answer(value, now, given)
         return value

@@ -94,7 +94,11 @@ class _Eyes:
         seconds = PODS_SECONDS if desired == len(endpoints) else EXPECTED_SECONDS
         labels = _labels(self.selector)
         return await self.known.ask(
-            "pods", seconds, self.now, lambda: self.kube.list(POD, self.where, labels=labels), given=(endpoints, desired)
+            "pods",
+            seconds,
+            self.now,
+            lambda: self.kube.list(POD, self.where, labels=labels),
+            given=(endpoints, desired),
         )
 
     async def workload(self) -> Object | None:
@@ -135,7 +139,11 @@ class _Eyes:
             if name is None:
                 return await self._search(workload or {})
             hpa = await self.known.ask(
-                "autoscaler", HPA_SECONDS, self.now, lambda: self.kube.get(HPA, self.where, name), given=_desired(workload)
+                "autoscaler",
+                HPA_SECONDS,
+                self.now,
+                lambda: self.kube.get(HPA, self.where, name),
+                given=_desired(workload),
             )
         except (ForbiddenError, NotFoundError):
             return None

@@ -160,7 +160,10 @@ def _as_it_should_be(spec: LoadTestSpec, run: RunMemory) -> bool:
     """Every worker has a pod that lives, and answers."""
     workers = [run.workers.get(index) for index in range(spec.load.workers)]
     answer = all(
-        worker and worker.state and not worker.error and worker.state.phase not in (WorkerPhase.ABORTED, WorkerPhase.FAILED)
+        worker
+        and worker.state
+        and not worker.error
+        and worker.state.phase not in (WorkerPhase.ABORTED, WorkerPhase.FAILED)
         for worker in workers
     )
     return answer and len(run.pods) == spec.load.workers and all(pod.alive and not pod.problem for pod in run.pods)

@@ -63,7 +63,7 @@ def _is_news(memory: Memory | None, body: Mapping[str, Any]) -> bool:
     if memory is None:  # its last run is over; until the watch says so, too, the body is an old one
         status = body.get("status") or {}
         return status.get("phase") == "Finished" and unfinished(body["spec"], status)
-    return memory.generation != body["metadata"].get("generation", 0)
+    return bool(memory.generation != body["metadata"].get("generation", 0))
 
 
 @contextlib.contextmanager

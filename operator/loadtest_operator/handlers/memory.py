@@ -73,6 +73,8 @@ class Memory:
     written: dict[str, object] = field(default_factory=dict)
     """The status as JSON, as the API server has it."""
     written_at: datetime | None = None
+    owes: bool = False
+    """Whether something that may wait was not written yet."""
     version: str = ""
     """The LoadTest's resourceVersion that the next write rests on."""
     generation: int = 0

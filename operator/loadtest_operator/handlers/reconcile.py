@@ -17,7 +17,7 @@ from loadtest_operator.handlers.act import act
 from loadtest_operator.handlers.context import Context
 from loadtest_operator.handlers.gather import gather
 from loadtest_operator.handlers.memory import Memory
-from loadtest_operator.handlers.writer import write
+from loadtest_operator.handlers.writer import EVERY, write
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ async def _look(context: Context, body: Object, memory: Memory) -> float:
         if not memory.run.trouble:
             janitor.settled(context, body, decision.status.run.number)
         context.memories.pop(body["metadata"]["uid"], None)
-    return decision.wake_after
+    return min(decision.wake_after, EVERY.total_seconds()) if memory.owes else decision.wake_after
 
 
 def _log_step(observed: Observed, memory: Memory) -> None:

@@ -70,6 +70,4 @@ def _note(context: Context, body: Object) -> None:
         return
     if phase in ACTIVE or (phase == "Pending" and _wants(spec)):
         target = guard.target_key(spec, metadata["namespace"])
-        context.queues.take_part(
-            target, _who(metadata), _created(metadata), context.clock(), active=phase in ACTIVE
-        )
+        context.queues.take_part(target, _who(metadata), _created(metadata), context.clock(), active=phase in ACTIVE)

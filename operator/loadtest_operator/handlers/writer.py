@@ -35,7 +35,8 @@ async def write(context: Context, observed: Observed, memory: Memory, status: Lo
     new = status.model_dump(mode="json", exclude_none=True)
     patch = diff.merge_patch(memory.written, new)
     waited = memory.written_at is None or observed.now - memory.written_at >= EVERY
-    if patch and (waited or _urgent(patch, memory.written)):
+    memory.owes = bool(patch) and not waited and not _urgent(patch, memory.written)
+    if patch and not memory.owes:
         await _write(context, observed, memory, patch)
         memory.written, memory.written_at = new, observed.now
     memory.status = status

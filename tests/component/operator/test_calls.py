@@ -171,7 +171,9 @@ async def test_a_worker_that_was_killed_says_why() -> None:
         pod = play.cluster.get(POD, "demo", "worker-1")
         assert pod is not None
         terminated = {"state": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}}
-        lose(play, "worker-1", {**pod, "status": {**pod["status"], "phase": "Failed", "containerStatuses": [terminated]}})
+        lose(
+            play, "worker-1", {**pod, "status": {**pod["status"], "phase": "Failed", "containerStatuses": [terminated]}}
+        )
         seconds = await seconds_until_stopped(play)
 
         assert seconds <= 4

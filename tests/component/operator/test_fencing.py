@@ -10,7 +10,7 @@ from component.operator.theatre import Theatre, theatre
 from fakes.kube import Cluster
 from loadgen.model.report import Verdict
 from loadtest_operator.adapters.errors import ConflictError
-from loadtest_operator.adapters.lease import LeaseDoubtError, Leadership
+from loadtest_operator.adapters.lease import Leadership, LeaseDoubtError
 from loadtest_operator.api.status import Phase
 from loadtest_operator.core.kinds import CONFIG_MAP, LOAD_TEST
 from loadtest_operator.core.leadership import DURATION_SECONDS, GIVE_UP_SECONDS
@@ -27,9 +27,7 @@ class Leader:
     seconds: float = 1000.0
 
     async def renew(self) -> None:
-        self.leadership = Leadership(
-            self.play.kube, "demo", "lease", "me", lambda: self.play.now, lambda: self.seconds
-        )
+        self.leadership = Leadership(self.play.kube, "demo", "lease", "me", lambda: self.play.now, lambda: self.seconds)
         await self.leadership.acquire()
         self.play.kube.fence = self.leadership.check
 

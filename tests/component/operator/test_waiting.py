@@ -16,7 +16,7 @@ from component.operator.theatre import NOON, Theatre, clean, theatre
 from fakes.kube import Object
 from loadtest_operator.adapters.metrics import Metrics
 from loadtest_operator.api.status import Phase
-from loadtest_operator.core.kinds import CONFIG_MAP, JOB, LOAD_TEST, NETWORK_POLICY, POD, SECRET, Kind
+from loadtest_operator.core.kinds import CONFIG_MAP, JOB, LOAD_TEST, NETWORK_POLICY, SECRET, Kind
 from loadtest_operator.core.rules.pending import MISSED_SECONDS
 from loadtest_operator.core.settings import Settings
 from loadtest_operator.handlers import janitor
@@ -121,6 +121,8 @@ async def test_waiting_costs_no_call_and_hardly_a_look() -> None:
         for name in held:
             play.cluster.put(LOAD_TEST, a_load_test(name=name, suspend=True))
         await looked(play, waiting + held, 2)
+        play.now += timedelta(seconds=5)
+        await looked(play, waiting + held, 1)  # the sentence that could wait is written
         seen = len(play.cluster.log)
 
         asked = await looked(play, waiting + held, 2)

@@ -66,4 +66,6 @@ def _refused(reason: Reason, message: str) -> Step:
 
 def _waits(reason: Reason, message: str) -> Step:
     # Whoever follows it is woken when the spec changes or its turn comes; this is in case that was missed.
-    return Step(message, claims=(conditions.unknown(ConditionType.ACCEPTED, reason, message),), wake_after=MISSED_SECONDS)
+    return Step(
+        message, claims=(conditions.unknown(ConditionType.ACCEPTED, reason, message),), wake_after=MISSED_SECONDS
+    )
