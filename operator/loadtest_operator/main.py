@@ -68,6 +68,7 @@ async def lead(context: Context) -> None:
         return await operate(context)
     leadership = Leadership(context.kube, chosen.lease_namespace, chosen.lease_name, identity(chosen), context.clock)
     await leadership.acquire()
+    context.kube.fence = leadership.check
     acting = asyncio.create_task(operate(context), name="operator")
     holding = asyncio.create_task(leadership.hold(), name="lease")
     await asyncio.wait({acting, holding}, return_when=asyncio.FIRST_COMPLETED)

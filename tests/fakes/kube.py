@@ -157,10 +157,13 @@ class Cluster:
             return web.json_response(old)
         if request.method == "DELETE":
             return self._delete(place, old)
+        if isinstance(body, dict) and _is_stale(body, old):
+            return refusal(409, "the object has been modified")
         if request.method == "PUT":
-            if body["metadata"].get("resourceVersion") != old["metadata"]["resourceVersion"]:
-                return refusal(409, "the object has been modified")
             return web.json_response(self._store(place, body, "MODIFIED"))
+        return self._patch(place, old, body)
+
+    def _patch(self, place: Place, old: Object, body: Any) -> web.Response:
         new = json_patched(old, body) if isinstance(body, list) else merged(old, body)
         if new is None:
             return refusal(422, "the test of a JSON patch failed")
@@ -202,6 +205,12 @@ class Cluster:
                 await stream.write(json.dumps(await queue.get()).encode() + b"\n")
         finally:
             self.watchers.remove((place, queue))
+
+
+def _is_stale(body: Object, old: Object) -> bool:
+    """It names a version, and another one than there is."""
+    version = old["metadata"]["resourceVersion"]
+    return bool((body.get("metadata") or {}).get("resourceVersion", version) != version)
 
 
 def refusal(status: int, message: str) -> web.Response:

@@ -7,13 +7,18 @@ exact whole.
 
 Times are whole seconds since the load's start (second 0 is the first of the first stage), histogram values are
 microseconds, and a second belongs to the *intended* start of an open-loop request (a closed one: to its sending).
+
+One release, one `WIRE_VERSION`: the operator takes an answer of its own version only, and says which image to change
+otherwise, before any load. Decoders do not mind unknown fields and fill missing ones with their defaults, so two versions
+would *seem* to understand each other, and a field that is missing would count as zero. The rule: whatever is added,
+removed or given another meaning here raises the version. `version` itself keeps its name, its type and its place.
 """
 
 from enum import StrEnum
 
 from msgspec import Struct, field
 
-WIRE_VERSION = 1
+WIRE_VERSION = 2
 SQUARES_CARRY = 1 << 62
 
 
@@ -103,6 +108,12 @@ class Snapshot(Struct, gc=False):
     deltas: list[Delta]
     more: bool = False
     """True when further deltas are ready to be fetched now."""
+
+
+class Versioned(Struct):
+    """What can be read of an answer of any version: which it is."""
+
+    version: int
 
 
 class WorkerPhase(StrEnum):

@@ -18,7 +18,7 @@ from loadgen.runtime.supervisor import AlreadyArmedError, NotReadyError, Supervi
 
 BODY_LIMIT = 65536
 TOKEN_HEADER = "X-Loadtest-Token"  # noqa: S105 - a header's name
-OPEN_PATHS = frozenset({"/healthz", "/metrics"})
+OPEN_PATHS = frozenset({"/healthz"})
 
 T = TypeVar("T")
 
@@ -83,8 +83,8 @@ async def read(request: web.Request, shape: type[T]) -> T:
 class Control:
     """Routes from HTTP to a supervisor."""
 
-    def __init__(self, supervisor: Supervisor, metrics: Callable[[], bytes], release: Callable[[], None]) -> None:
-        self._supervisor, self._metrics, self._release = supervisor, metrics, release
+    def __init__(self, supervisor: Supervisor, release: Callable[[], None]) -> None:
+        self._supervisor, self._release = supervisor, release
         self._fetched = 0
         self._awaited: tuple[int, asyncio.Event] | None = None
 
@@ -111,7 +111,6 @@ class Control:
                 web.get("/v1/deltas", self.deltas),
                 web.post("/v1/release", self.release),
                 web.get("/healthz", health),
-                web.get("/metrics", self.metrics),
             ]
         )
         return application
@@ -146,10 +145,6 @@ class Control:
         """POST /v1/release"""
         self._release()
         return web.json_response({})
-
-    async def metrics(self, _request: web.Request) -> web.Response:
-        """GET /metrics"""
-        return web.Response(body=self._metrics(), content_type="text/plain", charset="utf-8")
 
 
 async def health(_request: web.Request) -> web.Response:

@@ -2,6 +2,8 @@
 
 Deltas stay packed until somebody scrapes; then the new ones are unpacked and added up. The buckets are Prometheus'
 (few, coarse, for dashboards); the exact histograms travel by the control API.
+
+They have a port of their own, without a token: whoever may scrape need not reach the control API.
 """
 
 import os
@@ -10,6 +12,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 import numpy as np
+from aiohttp import web
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import Metric as Family
@@ -73,6 +76,15 @@ class Exporter(Collector):
     def text(self) -> bytes:
         """The whole page."""
         return generate_latest(self._registry)
+
+    def application(self) -> web.Application:
+        """GET /metrics and nothing else."""
+        application = web.Application()
+        application.router.add_get("/metrics", self._answer)
+        return application
+
+    async def _answer(self, _request: web.Request) -> web.Response:
+        return web.Response(body=self.text(), content_type="text/plain", charset="utf-8")
 
     def describe(self) -> Iterable[Family]:
         """Nothing is known before the first scrape."""

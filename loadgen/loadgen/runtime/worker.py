@@ -37,6 +37,7 @@ class Settings:
     assignment: Assignment
     token_file: str
     port: int
+    metrics_port: int
     deadline_seconds: float
 
     @classmethod
@@ -55,6 +56,7 @@ class Settings:
             assignment=assignment,
             token_file=environment.get("LOADTEST_TOKEN_FILE", "/etc/loadtest/token"),
             port=int(environment.get("LOADTEST_PORT") or 8090),
+            metrics_port=int(environment.get("LOADTEST_METRICS_PORT") or 8092),
             deadline_seconds=float(environment.get("LOADTEST_DEADLINE_SECONDS") or 86400),
         )
 
@@ -83,23 +85,21 @@ class Worker:
         self._supervisor = Supervisor(settings.assignment)
         self._released = asyncio.Event()
         self._terminated = asyncio.Event()
-        exporter = Exporter(self._supervisor)
-        self._control = Control(self._supervisor, exporter.text, self._released.set)
+        self._exporter = Exporter(self._supervisor)
+        self._control = Control(self._supervisor, self._released.set)
 
     async def main(self) -> None:
         """Until released, terminated or past the deadline."""
         loop = asyncio.get_running_loop()
         for signal_number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signal_number, self._terminated.set)
-        runner = web.AppRunner(self._control.application(read_token(self._settings.token_file)), access_log=None)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, port=self._settings.port).start()
+        async with contextlib.AsyncExitStack() as stack:
+            control = self._control.application(read_token(self._settings.token_file))
+            await _serve(stack, control, self._settings.port)
+            await _serve(stack, self._exporter.application(), self._settings.metrics_port)
+            stack.push_async_callback(self._supervisor.close)
             await self._supervisor.start()
             await self._live()
-        finally:
-            await self._supervisor.close()
-            await runner.cleanup()
         if not self._released.is_set():
             sys.stdout.write(final_line(self._supervisor) + "\n")
             sys.stdout.flush()
@@ -120,6 +120,14 @@ class Worker:
         """Until somebody has fetched the last delta, or released."""
         last = len(self._supervisor.packed)
         await _first(STOP_SECONDS, self._control.collected(last), self._released)
+
+
+async def _serve(stack: contextlib.AsyncExitStack, application: web.Application, port: int) -> None:
+    """Until the stack is left."""
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    await web.TCPSite(runner, port=port).start()
 
 
 async def _first(seconds: float, *events: asyncio.Event) -> asyncio.Event | None:

@@ -14,7 +14,7 @@ from kubernetes.aio import config
 from kubernetes.aio.client import Configuration
 
 from loadtest_operator.adapters.errors import ConflictError, NotFoundError, of_status, translated
-from loadtest_operator.core.kinds import Kind
+from loadtest_operator.core.kinds import LEASE, Kind
 
 Object = dict[str, Any]
 Read = Callable[[aiohttp.ClientResponse], Awaitable[bytes]]
@@ -31,6 +31,8 @@ class KubeApi:
         self._session = session
         self._configuration = configuration
         self.calls = 0
+        self.fence: Callable[[], None] = _nobody_else
+        """Called before every request that changes anything but a Lease; raises where another operator may lead."""
 
     @classmethod
     async def connect(cls) -> "KubeApi":
@@ -65,16 +67,17 @@ class KubeApi:
 
     async def create(self, kind: Kind, namespace: str, body: Mapping[str, Any]) -> Object:
         """Raises ConflictError where it is there already."""
-        return await self._json("POST", kind.path(namespace), body=body)
+        return await self._change("POST", kind, kind.path(namespace), body)
 
     async def merge_patch(
         self, kind: Kind, namespace: str, name: str, patch: Mapping[str, Any], subresource: str = ""
     ) -> Object:
-        return await self._json("PATCH", kind.path(namespace, name, subresource), body=patch, content=MERGE)
+        """With metadata.resourceVersion in the patch: raises ConflictError where the object has changed since."""
+        return await self._change("PATCH", kind, kind.path(namespace, name, subresource), patch, MERGE)
 
     async def replace(self, kind: Kind, namespace: str, name: str, body: Mapping[str, Any]) -> Object:
         """Raises ConflictError where the object's resourceVersion is no longer the body's."""
-        return await self._json("PUT", kind.path(namespace, name), body=body)
+        return await self._change("PUT", kind, kind.path(namespace, name), body)
 
     async def put(self, kind: Kind, namespace: str, name: str, body: Mapping[str, Any]) -> Object:
         """Create it, or bring it to this content."""
@@ -86,9 +89,16 @@ class KubeApi:
     async def delete(self, kind: Kind, namespace: str, name: str) -> None:
         """That it is gone already is fine. What it owns follows in the background."""
         try:
-            await self._json("DELETE", kind.path(namespace, name), body={"propagationPolicy": "Background"})
+            await self._change("DELETE", kind, kind.path(namespace, name), {"propagationPolicy": "Background"})
         except NotFoundError:
             return
+
+    async def _change(
+        self, method: str, kind: Kind, path: str, body: Mapping[str, Any], content: str = "application/json"
+    ) -> Object:
+        if kind != LEASE:
+            self.fence()
+        return await self._json(method, path, body=body, content=content)
 
     async def proxied(
         self,
@@ -137,6 +147,10 @@ class KubeApi:
     async def _authorization(self) -> dict[str, str]:
         token = await self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
         return {"Authorization": token} if token else {}
+
+
+def _nobody_else() -> None:
+    """Without a lease no other operator is expected."""
 
 
 def _tls(configuration: Configuration) -> ssl.SSLContext:

@@ -1,15 +1,17 @@
 """Leader election with a Lease: acquire → lead → lost. One operator acts; a second waits and takes over within 30 s.
 
 Losing the lease is not survivable: whoever might still be acting must end before the next leader starts, so the
-process exits (and Kubernetes starts it anew as a candidate).
+process exits (and Kubernetes starts it anew as a candidate). A process that stood still (SIGSTOP, a paused machine) cannot
+know that it lost the lease before it asks: `check` refuses to act until the lease has been renewed again.
 """
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from datetime import datetime
 
-from loadtest_operator.adapters.errors import AdapterError, ConflictError
+from loadtest_operator.adapters.errors import AdapterError, ConflictError, RetryableError
 from loadtest_operator.adapters.kube import KubeApi, Object
 from loadtest_operator.core import leadership
 from loadtest_operator.core.kinds import LEASE
@@ -22,11 +24,29 @@ class LeaseLostError(Exception):
     """Somebody else may lead now."""
 
 
-class Leadership:
-    """One candidate."""
+class LeaseDoubtError(RetryableError):
+    """The lease has not been renewed for so long that somebody else may lead now. Nothing was done."""
 
-    def __init__(self, kube: KubeApi, namespace: str, name: str, identity: str, clock: Callable[[], datetime]) -> None:
-        self._kube, self._clock = kube, clock
+
+def seconds_since_boot() -> float:
+    """Goes on while the machine sleeps, which time.monotonic does not."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Leadership:
+    """One candidate. `clock` tells the wall's time, `seconds` counts."""
+
+    def __init__(
+        self,
+        kube: KubeApi,
+        namespace: str,
+        name: str,
+        identity: str,
+        clock: Callable[[], datetime],
+        seconds: Callable[[], float] = seconds_since_boot,
+    ) -> None:
+        self._kube, self._clock, self._seconds = kube, clock, seconds
+        self._renewed = float("-inf")
         self._namespace, self._name, self._identity = namespace, name, identity
         self._sighting = Sighting()
         self._held: Object | None = None
@@ -39,15 +59,23 @@ class Leadership:
 
     async def hold(self) -> None:
         """Renew for ever; raises LeaseLostError when that was not possible for too long."""
-        renewed = asyncio.get_running_loop().time()
         while True:
             await asyncio.sleep(leadership.RENEW_SECONDS)
             if await self._try():
-                renewed = asyncio.get_running_loop().time()
-            elif self._held is None:
+                continue
+            if self._held is None:
                 raise LeaseLostError("another operator took the lease")
-            elif asyncio.get_running_loop().time() - renewed > leadership.GIVE_UP_SECONDS - leadership.RENEW_SECONDS:
+            if self._age > leadership.GIVE_UP_SECONDS - leadership.RENEW_SECONDS:
                 raise LeaseLostError("the lease could not be renewed in time")
+
+    def check(self) -> None:
+        """Before every step that changes anything. Raises LeaseDoubtError."""
+        if self._age > leadership.GIVE_UP_SECONDS:
+            raise LeaseDoubtError(f"not acting: the lease was last renewed {self._age:.0f} s ago")
+
+    @property
+    def _age(self) -> float:
+        return self._seconds() - self._renewed
 
     async def release(self) -> None:
         """At a graceful end: the next one need not wait."""
@@ -60,6 +88,7 @@ class Leadership:
 
     async def _try(self) -> bool:
         """Take or renew it once. Not having reached the API server leaves what we hold in doubt, not lost."""
+        asked = self._seconds()
         try:
             lease = await asyncio.wait_for(self._kube.get(LEASE, self._namespace, self._name), 5)
             now = self._clock()
@@ -73,6 +102,8 @@ class Leadership:
         except (AdapterError, TimeoutError) as error:
             log.warning("lease: %s", error or "no answer in time")
             return False
+        # Not the moment of the answer: the request may have been long on its way.
+        self._renewed = asked
         return True
 
     async def _write(self, lease: Object | None, now: datetime) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from loadgen.model.wire import WIRE_VERSION, Snapshot, WorkerState
+from loadgen.model.wire import WIRE_VERSION, Snapshot, Versioned, WorkerState
 from loadtest_operator.adapters.control import Address, ControlClient
 from loadtest_operator.adapters.errors import AdapterError, ConflictError, RetryableError
 
@@ -30,17 +30,17 @@ async def poll(client: ControlClient, address: Address, token: str) -> Poll:
     sent = time.time_ns()
     body = await _ok(client, "GET", address, "/v1/state", token)
     received = time.time_ns()
-    state = _decoded_state(body)
+    state = _decoded_state(address, body)
     return Poll(state, state.now - (sent + received) // 2, received - sent)
 
 
 async def start(client: ControlClient, address: Address, token: str, start_at: int) -> WorkerState:
     """Second 0, on the worker's clock. ConflictError where it already has another."""
-    return _decoded_state(await _ok(client, "POST", address, "/v1/start", token, {"startAt": start_at}))
+    return _decoded_state(address, await _ok(client, "POST", address, "/v1/start", token, {"startAt": start_at}))
 
 
 async def abort(client: ControlClient, address: Address, token: str, reason: str) -> WorkerState:
-    return _decoded_state(await _ok(client, "POST", address, "/v1/abort", token, {"reason": reason}))
+    return _decoded_state(address, await _ok(client, "POST", address, "/v1/abort", token, {"reason": reason}))
 
 
 async def release(client: ControlClient, address: Address, token: str) -> None:
@@ -51,11 +51,10 @@ async def deltas(client: ControlClient, address: Address, token: str, after: int
     """What was measured after delta number `after`."""
     body = await _ok(client, "GET", address, f"/v1/deltas?after={after}", token, seconds=SNAPSHOT_SECONDS)
     try:
-        snapshot = msgspec.msgpack.decode(body, type=Snapshot)
+        _check_version(address, msgspec.msgpack.decode(body, type=Versioned))
+        return msgspec.msgpack.decode(body, type=Snapshot)
     except msgspec.MsgspecError as error:
         raise AdapterError(f"pod {address.pod}: unreadable snapshot: {error}") from error
-    _check_version(address, snapshot.version)
-    return snapshot
 
 
 async def _ok(
@@ -75,15 +74,17 @@ async def _ok(
     raise ConflictError(message) if status == 409 else RetryableError(message)
 
 
-def _decoded_state(body: bytes) -> WorkerState:
+def _decoded_state(address: Address, body: bytes) -> WorkerState:
     try:
+        _check_version(address, msgspec.json.decode(body, type=Versioned))
         return msgspec.json.decode(body, type=WorkerState)
     except msgspec.MsgspecError as error:
-        raise AdapterError(f"unreadable worker state: {error}") from error
+        raise AdapterError(f"pod {address.pod}: unreadable worker state: {error}") from error
 
 
-def _check_version(address: Address, version: int) -> None:
-    if version != WIRE_VERSION:
+def _check_version(address: Address, answer: Versioned) -> None:
+    if answer.version != WIRE_VERSION:
         raise AdapterError(
-            f"pod {address.pod} speaks wire version {version}, the operator {WIRE_VERSION}: use images of one release"
+            f"pod {address.pod} speaks wire version {answer.version}, the operator {WIRE_VERSION}: "
+            "use images of one release"
         )

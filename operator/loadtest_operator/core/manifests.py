@@ -18,6 +18,7 @@ Object = dict[str, Any]
 
 CONTROL_PORT = 8090
 PROXY_PORT = 8091
+METRICS_PORT = 8092
 WORKER, PROXY = "worker", "proxy"
 TOKEN_FILE, PLAN_FILE = "/etc/loadtest/token/token", "/etc/loadtest/plan/plan.json"
 DEFAULT_REQUESTS = {"cpu": "100m", "memory": "128Mi"}
@@ -69,8 +70,9 @@ def timeline(observed: Observed, text: str) -> Object:
 
 
 def network_policy(observed: Observed) -> Object:
-    """Only the operator's pods may talk to the run's pods; the workers reach the proxy's data port. Where the operator
-    comes through the API server, its requests come from wherever that is: then only the token guards the control port.
+    """Only the operator's pods may command the run's pods; the workers reach the proxy's data port; whoever scrapes (who
+    that is, nobody here knows) the metrics port. Where the operator comes through the API server, its requests come
+    from wherever that is: then only the token guards the control port.
     """
     here, anybody = (
         observed.settings.operator_namespace,
@@ -90,6 +92,7 @@ def network_policy(observed: Observed) -> Object:
             "ingress": [
                 {**({} if anybody else {"from": [operator]}), "ports": [{"port": CONTROL_PORT, "protocol": "TCP"}]},
                 {"from": [workers], "ports": [{"port": PROXY_PORT, "protocol": "TCP"}]},
+                {"ports": [{"port": METRICS_PORT, "protocol": "TCP"}]},
             ],
         },
     }
@@ -152,7 +155,7 @@ def _pod_metadata(names: Names, spec: LoadTestSpec, component: str) -> Object:
         "labels": {**template.labels, "app.kubernetes.io/name": "loadtest-worker", **names.labels(component)},
         "annotations": {
             "prometheus.io/scrape": "true",
-            "prometheus.io/port": str(CONTROL_PORT),
+            "prometheus.io/port": str(METRICS_PORT),
             "prometheus.io/path": "/metrics",
             **template.annotations,
         },
@@ -251,9 +254,11 @@ def _worker_container(observed: Observed) -> Object:
         "LOADTEST_TARGET": workers_target(observed),
         "LOADTEST_WORKERS": str(observed.valid_spec.load.workers),
         "LOADTEST_SHARDS": "0",
+        "LOADTEST_METRICS_PORT": str(METRICS_PORT),
         **_environment(observed),
     }
-    return _container(observed, WORKER, environment)
+    container = _container(observed, WORKER, environment)
+    return {**container, "ports": [*container["ports"], {"name": "metrics", "containerPort": METRICS_PORT}]}
 
 
 def _proxy_container(observed: Observed) -> Object:

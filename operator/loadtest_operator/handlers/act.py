@@ -15,8 +15,8 @@ from typing import Any
 from loadgen.model.wire import WorkerState
 from loadtest_operator.adapters import proxy, workers
 from loadtest_operator.adapters.control import Address
-from loadtest_operator.adapters.errors import AdapterError, ConflictError
-from loadtest_operator.core import manifests, report, times
+from loadtest_operator.adapters.errors import AdapterError, ConflictError, NotFoundError
+from loadtest_operator.core import events, manifests, report
 from loadtest_operator.core.actions import (
     AbortWorkers,
     Action,
@@ -32,7 +32,7 @@ from loadtest_operator.core.actions import (
     StartWorkers,
     StoreReport,
 )
-from loadtest_operator.core.kinds import CONFIG_MAP, EVENT, POD, SECRET, Kind
+from loadtest_operator.core.kinds import CONFIG_MAP, EVENT, LOAD_TEST, POD, SECRET, Kind
 from loadtest_operator.core.observed import Observed, Stored
 from loadtest_operator.handlers.context import Context
 from loadtest_operator.handlers.memory import Memory, RunMemory
@@ -42,11 +42,13 @@ CREATES = (Create, CreateToken, SaveTimeline, StoreReport, StartWorkers, InjectF
 
 
 async def act(context: Context, observed: Observed, memory: Memory, actions: Iterable[Action]) -> None:
-    """Perform them, one after the other."""
+    """Perform them, one after the other, as long as nobody else may lead. Raises LeaseDoubtError before the first that
+    may not be."""
     run, troubles = memory.run, []
     for action in actions:
         if memory.deleting and isinstance(action, CREATES):
             continue
+        context.kube.fence()
         try:
             await PERFORMERS[type(action)](context, observed, run, action)
         except AdapterError as error:
@@ -105,8 +107,7 @@ async def _release(context: Context, observed: Observed, run: RunMemory, _action
     async def one(address: Address, _index: int) -> None:
         await workers.release(context.control, address, run.token)
 
-    with contextlib.suppress(AdapterError):
-        await _each(observed, run, one)
+    await _each(observed, run, one)
 
 
 async def _each(observed: Observed, run: RunMemory, do: Callable[[Address, int], Awaitable[None]]) -> None:
@@ -158,7 +159,12 @@ async def _save_timeline(context: Context, observed: Observed, run: RunMemory, a
     recent = run.timeline_saved_at is not None and observed.now - run.timeline_saved_at < TIMELINE_EVERY
     if text == run.timeline_saved or recent:
         return
-    await context.kube.put(CONFIG_MAP, observed.namespace, observed.names.timeline, action.body)
+    save = context.kube.merge_patch if run.timeline_saved else context.kube.put
+    try:
+        await save(CONFIG_MAP, observed.namespace, observed.names.timeline, action.body)
+    except NotFoundError:
+        run.timeline_saved = ""  # somebody removed it: the next look makes it anew
+        raise
     run.timeline_saved, run.timeline_saved_at = text, observed.now
 
 
@@ -175,26 +181,7 @@ async def _store_report(context: Context, observed: Observed, run: RunMemory, _a
 
 
 async def _emit(context: Context, observed: Observed, _run: RunMemory, action: Emit) -> None:
-    now = context.clock()
-    body = {
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {"name": f"{observed.name[:200]}.{times.nanoseconds(now):x}", "namespace": observed.namespace},
-        "involvedObject": {
-            "apiVersion": "loadtest.dev/v1alpha1",
-            "kind": "LoadTest",
-            "name": observed.name,
-            "namespace": observed.namespace,
-            "uid": observed.uid,
-        },
-        "type": action.type,
-        "reason": action.reason,
-        "message": action.message[:1000],
-        "source": {"component": "loadtest-operator"},
-        "firstTimestamp": times.whole(now),
-        "lastTimestamp": times.whole(now),
-        "count": 1,
-    }
+    body = events.event(LOAD_TEST, observed.namespace, observed.name, observed.uid, action, context.clock())
     # An Event is a courtesy: nothing depends on it.
     with contextlib.suppress(AdapterError):
         await context.kube.create(EVENT, observed.namespace, body)

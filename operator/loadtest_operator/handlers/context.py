@@ -1,5 +1,6 @@
 """Everything a handler needs, wired once in `main`: the way to the cluster, the settings, the clock, the memories."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -8,6 +9,8 @@ from loadtest_operator.adapters.control import ControlClient
 from loadtest_operator.adapters.kube import KubeApi
 from loadtest_operator.adapters.metrics import Metrics
 from loadtest_operator.adapters.probe import Prober
+from loadtest_operator.core.agenda import Agenda
+from loadtest_operator.core.queues import Queues
 from loadtest_operator.core.settings import Settings
 from loadtest_operator.handlers.memory import Memory
 
@@ -28,9 +31,23 @@ class Context:
     metrics: Metrics
     clock: Callable[[], datetime] = wall_clock
     memories: dict[str, Memory] = field(default_factory=dict)
-    claims: dict[str, str] = field(default_factory=dict)
+    queues: Queues = field(default_factory=Queues)
     """Which LoadTest has which target; taken within one step of the event loop, so two cannot both get it."""
-    claims_loaded: bool = False
+    loading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    loaded: bool = False
+    """Whether the queues know the LoadTests that were there before us."""
+    agenda: Agenda = field(default_factory=Agenda)
+    """When finished LoadTests are to be looked at."""
+    agenda_changed: asyncio.Event = field(default_factory=asyncio.Event)
+    settled: dict[str, int] = field(default_factory=dict)
+    """By uid: the run whose end was seen through."""
+    bells: dict[str, asyncio.Event] = field(default_factory=dict)
+    """By uid: wakes the one who follows this LoadTest."""
 
     def memory(self, uid: str) -> Memory:
         return self.memories.setdefault(uid, Memory())
+
+    def wake(self, uid: str) -> None:
+        """There is news for whoever follows this LoadTest."""
+        if bell := self.bells.get(uid):
+            bell.set()

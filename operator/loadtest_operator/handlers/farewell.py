@@ -14,7 +14,7 @@ from loadtest_operator.core import faults, history, manifests
 from loadtest_operator.core.actions import AbortWorkers, Action, Emit, RecoverFault
 from loadtest_operator.core.kinds import POD
 from loadtest_operator.core.observed import Observed
-from loadtest_operator.handlers import targets
+from loadtest_operator.handlers import janitor, targets
 from loadtest_operator.handlers.act import act
 from loadtest_operator.handlers.context import Context
 from loadtest_operator.handlers.gather import gather
@@ -41,6 +41,7 @@ async def farewell(context: Context, body: Object) -> None:
 def forget(context: Context, metadata: Object) -> None:
     """Nothing of it stays in memory or among the metrics."""
     targets.release(context, metadata)
+    janitor.forget(context, metadata)
     context.metrics.forget(metadata["namespace"], metadata["name"])
     context.memories.pop(metadata["uid"], None)
 

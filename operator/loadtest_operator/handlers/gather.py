@@ -1,17 +1,20 @@
 """Gather: the world around one LoadTest, into one frozen value.
 
-What the API server shows is read anew at each look; where it cannot be read now, the last known stays (a pod is
-not gone because the API server is). Workers are asked directly. Nothing is decided here.
+What the API server shows is read anew, each part at its own pace; where it cannot be read now, the last known stays (a
+pod is not gone because the API server is). Workers are asked directly, at every look. Nothing is decided here.
 """
 
 import asyncio
 import base64
+import contextlib
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
 
 from loadgen.core.tally import Tally
+from loadgen.model.wire import WorkerPhase
 from loadtest_operator.adapters import proxy, target, workers
 from loadtest_operator.adapters.control import Address
 from loadtest_operator.adapters.errors import AdapterError
@@ -32,6 +35,8 @@ Object = Mapping[str, Any]
 ACTIVE = (Phase.PREPARING, Phase.RUNNING, Phase.SETTLING, Phase.EVALUATING)
 MUTABLE = ("abort", "suspend", "ttl_seconds_after_finished")
 FIRST_COMPLAINT_SECONDS = 3
+STARTING_SECONDS, JOB_SECONDS = 0.4, 5.0
+"""Between two readings of the run's Job and pods: while something is expected, and while all is well."""
 
 
 async def gather(context: Context, body: Object, memory: Memory) -> Observed:
@@ -113,7 +118,7 @@ async def _look_around(
 async def _look_at_target(context: Context, namespace: str, names: Names, spec: LoadTestSpec, run: RunMemory) -> None:
     await _load_timeline(context, namespace, names, run)
     try:
-        run.target = await target.look(context.kube, spec, namespace)
+        run.target = await target.look(context.kube, spec, namespace, run.known, context.clock())
     except AdapterError as error:
         run.trouble = str(error)
         return
@@ -127,31 +132,59 @@ async def _load_timeline(context: Context, namespace: str, names: Names, run: Ru
         return
     found = await context.kube.get(CONFIG_MAP, namespace, names.timeline)
     if found is not None:
-        run.timeline = timeline.from_json(found["data"]["timeline.json"])
+        run.timeline_saved = found["data"]["timeline.json"]
+        run.timeline = timeline.from_json(run.timeline_saved)
     run.timeline_loaded = True
 
 
 async def _look_at_workers(context: Context, namespace: str, names: Names, spec: LoadTestSpec, run: RunMemory) -> None:
+    """The workers tell most themselves; the API server is asked about their pods now and then, and whenever something is
+    not as it should be."""
+    now, away = context.clock(), False
     try:
-        await _look_at_job(context, namespace, names, spec, run)
+        await _look_at_job(context, namespace, names, spec, run, now)
     except AdapterError as error:
+        away = True
         # The last known pods stay; workers can be asked without the API server.
         run.trouble = str(error)
         if run.job is None:
             raise
     await asyncio.gather(*(_look_at_worker(context, namespace, spec, run, pod) for pod in run.pods if pod.ip))
+    if not away and not run.known.fresh("job", now) and not _as_it_should_be(spec, run):
+        run.known.forget("job")
+        with contextlib.suppress(AdapterError):
+            await _look_at_job(context, namespace, names, spec, run, now)
 
 
-async def _look_at_job(context: Context, namespace: str, names: Names, spec: LoadTestSpec, run: RunMemory) -> None:
-    job = await context.kube.get(JOB, namespace, names.job)
-    if job is None:
-        run.job, run.pods = None, ()
-        return
-    pods = await context.kube.list(POD, namespace, labels=names.selector(manifests.WORKER))
-    run.pods = newest_by_index(worker_pod(pod) for pod in pods)
-    short = len(run.pods) < spec.load.workers
-    run.job = _job_view(job, await _complaint(context, namespace, job) if short else "")
-    run.token = run.token or await _token(context, namespace, names)
+def _as_it_should_be(spec: LoadTestSpec, run: RunMemory) -> bool:
+    """Every worker has a pod that lives, and answers."""
+    workers = [run.workers.get(index) for index in range(spec.load.workers)]
+    answer = all(
+        worker
+        and worker.state
+        and not worker.error
+        and worker.state.phase not in (WorkerPhase.ABORTED, WorkerPhase.FAILED)
+        for worker in workers
+    )
+    return answer and len(run.pods) == spec.load.workers and all(pod.alive and not pod.problem for pod in run.pods)
+
+
+async def _look_at_job(
+    context: Context, namespace: str, names: Names, spec: LoadTestSpec, run: RunMemory, now: datetime
+) -> None:
+    async def read() -> tuple[JobView, tuple[WorkerPod, ...]] | None:
+        job = await context.kube.get(JOB, namespace, names.job)
+        if job is None:
+            return None
+        pods = await context.kube.list(POD, namespace, labels=names.selector(manifests.WORKER))
+        found = newest_by_index(worker_pod(pod) for pod in pods)
+        short = len(found) < spec.load.workers
+        return _job_view(job, await _complaint(context, namespace, job) if short else ""), found
+
+    seconds = JOB_SECONDS if _as_it_should_be(spec, run) else STARTING_SECONDS
+    run.job, run.pods = await run.known.ask("job", seconds, now, read) or (None, ())
+    if run.job is not None:
+        run.token = run.token or await _token(context, namespace, names)
 
 
 def _job_view(job: Object, trouble: str) -> JobView:
@@ -215,8 +248,11 @@ async def _collect(
 async def _look_at_proxy(context: Context, namespace: str, names: Names, spec: LoadTestSpec, run: RunMemory) -> None:
     if not any(fault.network_delay for fault in spec.faults):
         return
+    seconds = JOB_SECONDS if run.proxy and run.proxy.ready else STARTING_SECONDS
     try:
-        pod = await context.kube.get(POD, namespace, names.proxy)
+        pod = await run.known.ask(
+            "proxy", seconds, context.clock(), lambda: context.kube.get(POD, namespace, names.proxy)
+        )
         run.proxy = await _proxy_view(context, namespace, pod, run) if pod else None
     except AdapterError as error:
         run.proxy = ProxyView(problem=str(error))

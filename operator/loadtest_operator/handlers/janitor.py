@@ -1,13 +1,19 @@
-"""The janitor: every ten seconds, one list of our Jobs and proxies; what belongs to a finished run goes when its ttl is
-over, and what should have gone at its end goes now.
+"""The janitor: what belongs to a finished run goes when its ttl is over, and what should have gone at its end goes now.
 
-So finished LoadTests need no daemon, timer or finalizer, and whatever a crash left behind is found. Objects of
-deleted LoadTests are Kubernetes' own garbage collector's (owner references).
+The watch tells of every LoadTest; the janitor notes the next moment at which something is to be done about it and sleeps
+until the nearest. So finished LoadTests need no daemon, timer or finalizer, and cost no API call before that moment.
+A changed ttl comes by the watch, too. Objects of deleted LoadTests are Kubernetes' own garbage collector's (owner
+references).
+
+A run whose end this process has seen through needs nothing before its ttl. Any other (of an operator that was killed, or
+whose farewell failed) is looked at once: what it left is found by its labels and by its name, not by memory.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from loadtest_operator.adapters.errors import AdapterError
@@ -20,49 +26,105 @@ log = logging.getLogger(__name__)
 
 Object = Mapping[str, Any]
 
-EVERY_SECONDS = 10.0
-OURS = ",".join(f"{key}={value}" for key, value in names.MANAGED_BY.items())
+RETRY = timedelta(seconds=10)
+LONGEST_SECONDS = 3600.0
+DEFAULT_TTL_SECONDS = 86400
 
 
 async def keep_tidy(context: Context) -> None:
     """For ever."""
     while True:
+        seconds = await tidy(context)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(context.agenda_changed.wait(), seconds)
+        context.agenda_changed.clear()
+
+
+def note(context: Context, body: Object) -> None:
+    """The watch has told of this LoadTest."""
+    metadata = body["metadata"]
+    if context.agenda.put((metadata["namespace"], metadata["name"]), _due(context, body)):
+        context.agenda_changed.set()
+
+
+def settled(context: Context, body: Object, run: int) -> None:
+    """Everything that had to go at the end of this run has gone."""
+    context.settled[body["metadata"]["uid"]] = run
+
+
+def forget(context: Context, metadata: Object) -> None:
+    """The LoadTest is gone."""
+    context.agenda.put((metadata["namespace"], metadata["name"]), None)
+    context.settled.pop(metadata["uid"], None)
+
+
+async def tidy(context: Context) -> float:
+    """Do what is due; the seconds until the next."""
+    for key in context.agenda.take(context.clock()):
         try:
-            await sweep(context)
+            await _tidy_one(context, *key)
         except AdapterError as error:
-            log.warning("the janitor could not look: %s", error)
-        await asyncio.sleep(EVERY_SECONDS)
+            log.warning("the janitor could not tidy up after %s: %s", "/".join(key), error)
+            context.agenda.put(key, context.clock() + RETRY)
+    due = context.agenda.next()
+    return LONGEST_SECONDS if due is None else _seconds_until(context, due)
 
 
-async def sweep(context: Context) -> None:
-    """Once."""
-    for namespace in context.settings.watch_namespaces or (None,):
-        jobs = await context.kube.list(JOB, namespace, labels=OURS)
-        proxies = await context.kube.list(POD, namespace, labels=f"{OURS},{names.COMPONENT_LABEL}=proxy")
-        active = [job for job in jobs if (job.get("status") or {}).get("active")]
-        alive = {_owner(thing) for thing in (*active, *proxies)}
-        for owner in {_owner(thing) for thing in (*jobs, *proxies)}:
-            await _sweep_run(context, *owner, alive=owner in alive)
+def _seconds_until(context: Context, due: datetime) -> float:
+    return min(LONGEST_SECONDS, max(0.05, (due - context.clock()).total_seconds()))
 
 
-def _owner(thing: Object) -> tuple[str, str, int]:
-    """Namespace, LoadTest and run number. The name is the owner's, for the label may be a shortened one."""
-    metadata = thing["metadata"]
-    loadtest = next((owner["name"] for owner in metadata.get("ownerReferences", []) if owner["kind"] == "LoadTest"), "")
-    return metadata["namespace"], loadtest, int(metadata["labels"].get(names.RUN_LABEL, 0))
+def _due(context: Context, body: Object) -> datetime | None:
+    status = body.get("status") or {}
+    if status.get("phase") != "Finished":
+        return None
+    run = LoadTestStatus.model_validate(status).run
+    return retention.next_due(run, _ttl(body), settled=context.settled.get(body["metadata"]["uid"]) == run.number)
 
 
-async def _sweep_run(context: Context, namespace: str, name: str, run: int, *, alive: bool) -> None:
-    body = await context.kube.get(LOAD_TEST, namespace, name) if name else None
-    if body is None:
+def _ttl(body: Object) -> int:
+    return int(body["spec"].get("ttlSecondsAfterFinished", DEFAULT_TTL_SECONDS))
+
+
+async def _tidy_one(context: Context, namespace: str, name: str) -> None:
+    """With the LoadTest as it is now: its ttl may just have been changed, or a new run begun."""
+    body = await context.kube.get(LOAD_TEST, namespace, name)
+    due = _due(context, body) if body is not None else None
+    if body is None or due is None or due > context.clock():
+        context.agenda.put((namespace, name), due)
         return
-    status = LoadTestStatus.model_validate(body.get("status") or {})
-    ttl = body["spec"].get("ttlSecondsAfterFinished", 86400)
-    gone = retention.due(name, status, ttl, run, context.clock())
-    forgotten = retention.stray(name, status, run, context.clock()) if alive else ()
-    for thing in gone or forgotten:
+    status = LoadTestStatus.model_validate(body["status"])
+    over = retention.over(status.run, _ttl(body), context.clock())
+    found = await _found(context, body)
+    gone = retention.gone(name, status.run.number, found, over=over)
+    for thing in gone:
         await context.kube.delete(thing.kind, namespace, thing.name)
-    if gone and run == status.run.number:
-        patch = {"status": {"run": {"cleanupTime": times.whole(context.clock())}}}
-        await context.kube.merge_patch(LOAD_TEST, namespace, name, patch, "status")
-        context.metrics.forget(namespace, name)
+    settled(context, body, status.run.number)
+    if over:
+        await _cleaned(context, body)
+    else:
+        note(context, body)
+
+
+async def _found(context: Context, body: Object) -> dict[int, bool]:
+    """Runs of which a Job or a proxy is there, and whether load could still be offered."""
+    metadata, ours = body["metadata"], f"{names.NAME_LABEL}={names.shorten(body['metadata']['name'])}"
+    jobs = await context.kube.list(JOB, metadata["namespace"], labels=ours)
+    proxies = await context.kube.list(POD, metadata["namespace"], labels=f"{ours},{names.COMPONENT_LABEL}=proxy")
+    found: dict[int, bool] = {}
+    for thing in (*jobs, *proxies):
+        if metadata["uid"] in {owner["uid"] for owner in thing["metadata"].get("ownerReferences", [])}:
+            run = int(thing["metadata"]["labels"].get(names.RUN_LABEL, 0))
+            alive = thing in proxies or bool((thing.get("status") or {}).get("active"))
+            found[run] = found.get(run, False) or alive
+    return found
+
+
+async def _cleaned(context: Context, body: Object) -> None:
+    namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
+    patch = {
+        "status": {"run": {"cleanupTime": times.whole(context.clock())}},
+        "metadata": {"resourceVersion": body["metadata"]["resourceVersion"]},
+    }
+    await context.kube.merge_patch(LOAD_TEST, namespace, name, patch, "status")
+    context.metrics.forget(namespace, name)

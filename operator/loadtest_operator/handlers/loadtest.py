@@ -4,14 +4,17 @@ A finished LoadTest has no daemon and no finalizer: it costs nothing until its r
 ends by itself (kopf would not start it again in this process); kopf stops it when the filter no longer matches.
 """
 
-from collections.abc import Mapping
+import asyncio
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import kopf
 
 from loadtest_operator.api.meta import GROUP, VERSION
-from loadtest_operator.handlers import farewell
+from loadtest_operator.handlers import farewell, janitor
 from loadtest_operator.handlers.context import Context
+from loadtest_operator.handlers.memory import Memory
 from loadtest_operator.handlers.reconcile import reconcile
 
 PLURAL = "loadtests"
@@ -32,15 +35,52 @@ def register(registry: kopf.OperatorRegistry, context: Context) -> None:
         GROUP, VERSION, PLURAL, registry=registry, when=unfinished, cancellation_backoff=15, cancellation_timeout=10
     )
     async def run(body: kopf.Body, stopped: kopf.DaemonStopped, **_: Any) -> None:
-        with context.metrics.active.track_inprogress():
+        with context.metrics.active.track_inprogress(), _bell(context, body["metadata"]["uid"]) as bell:
             while not stopped:
-                await stopped.wait(await reconcile(context, body))
+                await _pause(await reconcile(context, body), stopped, bell)
 
     @kopf.on.delete(GROUP, VERSION, PLURAL, registry=registry, when=unfinished, retries=3, timeout=55)
     async def delete(body: kopf.Body, **_: Any) -> None:
         await farewell.farewell(context, body)
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
-    async def gone(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
-        if event["type"] == "DELETED":
-            farewell.forget(context, body["metadata"])
+    async def told(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
+        hear(context, str(event["type"]), body)
+
+
+def hear(context: Context, event: str, body: Mapping[str, Any]) -> None:
+    """What the watch tells: who follows a LoadTest wakes up when its spec has changed, the janitor notes what is due."""
+    metadata = body["metadata"]
+    if event == "DELETED":
+        farewell.forget(context, metadata)
+        return
+    if _is_news(context.memories.get(metadata["uid"]), body):
+        context.wake(metadata["uid"])
+    janitor.note(context, body)
+
+
+def _is_news(memory: Memory | None, body: Mapping[str, Any]) -> bool:
+    if memory is None:  # its last run is over; until the watch says so, too, the body is an old one
+        status = body.get("status") or {}
+        return status.get("phase") == "Finished" and unfinished(body["spec"], status)
+    return bool(memory.generation != body["metadata"].get("generation", 0))
+
+
+@contextlib.contextmanager
+def _bell(context: Context, uid: str) -> Iterator[asyncio.Event]:
+    bell = context.bells[uid] = asyncio.Event()
+    try:
+        yield bell
+    finally:
+        context.bells.pop(uid, None)
+
+
+async def _pause(seconds: float, stopped: kopf.DaemonStopped, bell: asyncio.Event) -> None:
+    """Until the time is over, kopf wants us to end, or there is news."""
+    waits = (asyncio.ensure_future(stopped.wait()), asyncio.ensure_future(bell.wait()))
+    try:
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+    bell.clear()

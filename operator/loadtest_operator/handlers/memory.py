@@ -9,6 +9,7 @@ from datetime import datetime
 
 from loadgen.core.tally import Tally
 from loadgen.model.wire import WorkerState
+from loadtest_operator.adapters.paced import Paced
 from loadtest_operator.api.loadtest import LoadTestSpec
 from loadtest_operator.api.status import LoadTestStatus
 from loadtest_operator.core.observed import JobView, ProbeResult, ProxyView, Stored
@@ -46,6 +47,8 @@ class RunMemory:
     """The spec that the run began with."""
     token: str = ""
     """Bearer token of the workers."""
+    known: Paced = field(default_factory=Paced)
+    """What was read of the API server, and when."""
     job: JobView | None = None
     pods: tuple[WorkerPod, ...] = ()
     tally: Tally | None = None
@@ -70,6 +73,12 @@ class Memory:
     written: dict[str, object] = field(default_factory=dict)
     """The status as JSON, as the API server has it."""
     written_at: datetime | None = None
+    owes: bool = False
+    """Whether something that may wait was not written yet."""
+    version: str = ""
+    """The LoadTest's resourceVersion that the next write rests on."""
+    generation: int = 0
+    """Of the spec that was looked at last."""
     deleting: bool = False
     bugs: int = 0
     """Looks in a row that failed on a bug of ours."""

@@ -12,12 +12,12 @@ from loadtest_operator.core.decide import decide
 from loadtest_operator.core.kinds import LOAD_TEST
 from loadtest_operator.core.names import Names
 from loadtest_operator.core.observed import Observed
-from loadtest_operator.handlers import targets
+from loadtest_operator.handlers import janitor, targets
 from loadtest_operator.handlers.act import act
 from loadtest_operator.handlers.context import Context
 from loadtest_operator.handlers.gather import gather
 from loadtest_operator.handlers.memory import Memory
-from loadtest_operator.handlers.writer import write
+from loadtest_operator.handlers.writer import EVERY, write
 
 log = logging.getLogger(__name__)
 
@@ -71,8 +71,10 @@ async def _after_a_bug(context: Context, body: Object, memory: Memory, error: Ex
 
 
 async def _look(context: Context, body: Object, memory: Memory) -> float:
+    memory.generation = body["metadata"].get("generation", 0)
     if memory.status is None:
         memory.written = dict(body.get("status") or {})
+        memory.version = body["metadata"]["resourceVersion"]
     observed = await gather(context, body, memory)
     decision = decide(observed)
     if memory.deleting:
@@ -85,8 +87,10 @@ async def _look(context: Context, body: Object, memory: Memory) -> float:
     if decision.status.phase is Phase.FINISHED:
         # From here on others may touch the status (the janitor); the next run begins with what is stored.
         targets.release(context, body["metadata"])
+        if not memory.run.trouble:
+            janitor.settled(context, body, decision.status.run.number)
         context.memories.pop(body["metadata"]["uid"], None)
-    return decision.wake_after
+    return min(decision.wake_after, EVERY.total_seconds()) if memory.owes else decision.wake_after
 
 
 def _log_step(observed: Observed, memory: Memory) -> None:

@@ -16,9 +16,9 @@ from pydantic import ValidationError
 
 from loadtest_operator.adapters.errors import AdapterError, ConflictError, NotFoundError
 from loadtest_operator.adapters.schedule_metrics import ScheduleMetrics
-from loadtest_operator.api.meta import API_VERSION, GROUP, VERSION
+from loadtest_operator.api.meta import GROUP, VERSION
 from loadtest_operator.api.schedule import LoadTestScheduleSpec, LoadTestScheduleStatus
-from loadtest_operator.core import diff, schedule_children, times
+from loadtest_operator.core import diff, events, schedule_children
 from loadtest_operator.core.actions import Delete, Emit
 from loadtest_operator.core.kinds import EVENT, LOAD_TEST, LOAD_TEST_SCHEDULE
 from loadtest_operator.core.schedule import (
@@ -172,28 +172,11 @@ async def _delete(context: Context, observed: ObservedSchedule, _memory: Memory,
 
 
 async def _emit(context: Context, observed: ObservedSchedule, _memory: Memory, action: Emit) -> None:
-    now = context.clock()
-    body = {
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {"name": f"{observed.name}.{times.nanoseconds(now):x}", "namespace": observed.namespace},
-        "involvedObject": {
-            "apiVersion": API_VERSION,
-            "kind": "LoadTestSchedule",
-            "name": observed.name,
-            "namespace": observed.namespace,
-            "uid": observed.uid,
-        },
-        "type": action.type,
-        "reason": action.reason,
-        "message": action.message[:1000],
-        "source": {"component": "loadtest-operator"},
-        "firstTimestamp": times.whole(now),
-        "lastTimestamp": times.whole(now),
-        "count": 1,
-    }
+    where = (observed.namespace, observed.name, observed.uid)
     try:
-        await context.kube.create(EVENT, observed.namespace, body)
+        await context.kube.create(
+            EVENT, observed.namespace, events.event(LOAD_TEST_SCHEDULE, *where, action, context.clock())
+        )
     except AdapterError as error:
         # An Event is a courtesy: nothing depends on it.
         log.info("no Event about schedule %s/%s: %s", observed.namespace, observed.name, error)

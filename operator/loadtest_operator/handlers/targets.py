@@ -1,10 +1,11 @@
-"""One active run per target: who has which target, for this operator (there is only one active, by its lease).
+"""One active run per target: who has which target, and who is next (`core.queues`).
 
-After a start, the LoadTests that were active before are read once, so that a pending one cannot slip in before
-them.
+After a start, all LoadTests are read once, so that a pending one cannot slip in before those that were active or
+waited longer. From then on nothing is asked of the API server: whoever ends wakes the next.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -20,41 +21,53 @@ ACTIVE = ("Preparing", "Running", "Settling", "Evaluating")
 
 
 async def blocker(context: Context, body: Object, spec: LoadTestSpec | None) -> str:
-    """Who has the target; nobody (and then we have it) if empty."""
-    if spec is None or spec.suspend or spec.abort:
-        return ""
+    """Who has the target or waits for it longer; nobody (and then we have it) if empty."""
     await _load(context)
     metadata = body["metadata"]
-    owner = context.claims.setdefault(guard.target_key(spec, metadata["namespace"]), _who(metadata))
-    return "" if owner == _who(metadata) else owner.rpartition("/")[0]
+    target = guard.target_key(spec, metadata["namespace"]) if _wants(spec) and spec else None
+    if context.queues.target_of(_who(metadata)) not in (None, target):
+        release(context, metadata)
+    if target is None:
+        return ""
+    first = context.queues.ask(target, _who(metadata), _created(metadata), context.clock())
+    return first.rpartition("/")[0]
 
 
 def release(context: Context, metadata: Object) -> None:
-    """A run is over or its LoadTest is gone."""
-    for target in [target for target, owner in context.claims.items() if owner == _who(metadata)]:
-        del context.claims[target]
+    """A run is over, does not want its turn, or its LoadTest is gone: the next one is woken."""
+    following = context.queues.leave(_who(metadata), context.clock())
+    if following:
+        context.wake(following.rpartition("/")[2])
+
+
+def _wants(spec: LoadTestSpec | None) -> bool:
+    return spec is not None and not spec.suspend and not spec.abort
 
 
 def _who(metadata: Object) -> str:
     return f"{metadata['namespace']}/{metadata['name']}/{metadata['uid']}"
 
 
+def _created(metadata: Object) -> datetime:
+    return datetime.fromisoformat(metadata["creationTimestamp"])
+
+
 async def _load(context: Context) -> None:
-    if context.claims_loaded:
-        return
-    found = []
-    for namespace in context.settings.watch_namespaces or (None,):
-        found += await context.kube.list(LOAD_TEST, namespace)
-    for body in found:
-        _claim(context, body)
-    context.claims_loaded = True
+    async with context.loading:
+        if context.loaded:
+            return
+        for namespace in context.settings.watch_namespaces or (None,):
+            for body in await context.kube.list(LOAD_TEST, namespace):
+                _note(context, body)
+        context.loaded = True
 
 
-def _claim(context: Context, body: Object) -> None:
-    if (body.get("status") or {}).get("phase") not in ACTIVE:
-        return
+def _note(context: Context, body: Object) -> None:
+    phase, metadata = (body.get("status") or {}).get("phase") or "Pending", body["metadata"]
     try:
         spec = LoadTestSpec.model_validate(body["spec"])
     except ValidationError:
         return
-    context.claims.setdefault(guard.target_key(spec, body["metadata"]["namespace"]), _who(body["metadata"]))
+    if phase in ACTIVE or (phase == "Pending" and _wants(spec)):
+        target = guard.target_key(spec, metadata["namespace"])
+        context.queues.take_part(target, _who(metadata), _created(metadata), context.clock(), active=phase in ACTIVE)

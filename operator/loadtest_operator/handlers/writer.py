@@ -1,12 +1,17 @@
 """The only writer of a LoadTest's status: small merge patches, at most one in five seconds unless something
 important changed: a phase, a verdict, a time that decisions rest on, a condition that flipped. A condition that only
 gives another reason for the same status may wait, or a flapping API server would get a write for every look.
+
+Every write names the version it rests on. Where the object has changed since, its status decides: if it is what we wrote
+last, somebody changed something else and the write is made again; if not, another operator has written, ours is stale
+and nothing is written.
 """
 
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from loadtest_operator.adapters.errors import ConflictError
 from loadtest_operator.api.status import LoadTestStatus
 from loadtest_operator.core import diff
 from loadtest_operator.core.kinds import LOAD_TEST
@@ -30,10 +35,33 @@ async def write(context: Context, observed: Observed, memory: Memory, status: Lo
     new = status.model_dump(mode="json", exclude_none=True)
     patch = diff.merge_patch(memory.written, new)
     waited = memory.written_at is None or observed.now - memory.written_at >= EVERY
-    if patch and (waited or _urgent(patch, memory.written)):
-        await context.kube.merge_patch(LOAD_TEST, observed.namespace, observed.name, {"status": patch}, "status")
+    memory.owes = bool(patch) and not waited and not _urgent(patch, memory.written)
+    if patch and not memory.owes:
+        await _write(context, observed, memory, patch)
         memory.written, memory.written_at = new, observed.now
     memory.status = status
+
+
+async def _write(context: Context, observed: Observed, memory: Memory, patch: Mapping[str, Any]) -> None:
+    try:
+        await _patch(context, observed, memory, patch)
+    except ConflictError:
+        found = await context.kube.get(LOAD_TEST, observed.namespace, observed.name)
+        if found is None or _parsed(found.get("status")) != _parsed(memory.written):
+            memory.status = None  # the next look begins with what is stored
+            raise
+        memory.version = found["metadata"]["resourceVersion"]
+        await _patch(context, observed, memory, patch)
+
+
+def _parsed(status: Mapping[str, Any] | None) -> LoadTestStatus:
+    return LoadTestStatus.model_validate(status or {})
+
+
+async def _patch(context: Context, observed: Observed, memory: Memory, patch: Mapping[str, Any]) -> None:
+    body = {"status": patch, "metadata": {"resourceVersion": memory.version}}
+    answer = await context.kube.merge_patch(LOAD_TEST, observed.namespace, observed.name, body, "status")
+    memory.version = answer["metadata"]["resourceVersion"]
 
 
 def _urgent(patch: Mapping[str, Any], written: Mapping[str, Any]) -> bool:

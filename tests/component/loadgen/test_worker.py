@@ -31,6 +31,7 @@ class Worker:
     process: asyncio.subprocess.Process
     session: ClientSession
     plan: Plan
+    metrics_url: str
 
     async def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         async with self.session.request(method, path, json=body) as answer:
@@ -67,12 +68,13 @@ async def working(plan: Plan, url: str, folder: Path, **environment: str) -> Asy
     """A worker with two shards, ready."""
     (folder / "plan.json").write_text(plan.model_dump_json())
     (folder / "token").write_text("secret\n")
-    port = unused_port()
+    port, metrics_port = unused_port(), unused_port()
     variables = {
         "LOADTEST_PLAN": str(folder / "plan.json"),
         "LOADTEST_TOKEN_FILE": str(folder / "token"),
         "LOADTEST_TARGET": url,
         "LOADTEST_PORT": str(port),
+        "LOADTEST_METRICS_PORT": str(metrics_port),
         "LOADTEST_SHARDS": "2",
         "LOADTEST_CALIBRATE": "0",
         "LOADTEST_NAMESPACE": "shop",
@@ -88,7 +90,7 @@ async def working(plan: Plan, url: str, folder: Path, **environment: str) -> Asy
     headers = {"Authorization": "Bearer secret"}
     try:
         async with ClientSession(f"http://127.0.0.1:{port}", headers=headers) as session:
-            worker = Worker(process, session, plan)
+            worker = Worker(process, session, plan, f"http://127.0.0.1:{metrics_port}")
             await worker.reach("Ready")
             yield worker
     finally:
@@ -106,7 +108,7 @@ async def test_a_run_from_ready_to_release(tmp_path: Path) -> None:
         state = await worker.reach("Finished")
         first, second = await worker.deltas(), await worker.deltas()
         newer = await worker.deltas(first.last)
-        async with worker.session.get("/metrics", headers={"Authorization": ""}) as answer:
+        async with ClientSession(worker.metrics_url) as nobody, nobody.get("/metrics") as answer:
             metrics = await answer.text()
         assert (await worker.call("POST", "/v1/release"))[0] == 200
         output = await worker.exited()
@@ -127,7 +129,7 @@ async def test_a_run_from_ready_to_release(tmp_path: Path) -> None:
 
 
 async def test_nobody_gets_in_without_the_token(tmp_path: Path) -> None:
-    """Only /healthz and /metrics are open; the token is on no command line."""
+    """Only /healthz is open; the metrics port knows nothing else; the token is on no command line."""
     async with serving(answering(OK)) as url, working(a_plan(PAGE, {"arrivalRate": 1}), url, tmp_path) as worker:
         wrong = {"Authorization": "Bearer wrong"}
         for method, path in (
@@ -140,6 +142,12 @@ async def test_nobody_gets_in_without_the_token(tmp_path: Path) -> None:
                 assert answer.status == 401
         async with worker.session.get("/healthz", headers=wrong) as answer:
             assert answer.status == 200
+        async with worker.session.get("/metrics", headers=wrong) as answer:
+            assert answer.status == 401
+        async with ClientSession(worker.metrics_url) as nobody:
+            for path in ("/v1/state", "/v1/deltas", "/healthz"):
+                async with nobody.get(path) as answer:
+                    assert answer.status == 404
         command = await asyncio.to_thread(Path(f"/proc/{worker.process.pid}/cmdline").read_text)
 
     assert "secret" not in command

@@ -73,6 +73,20 @@ async def test_another_wire_version_says_what_to_do(client: ControlClient, addre
         await workers.deltas(client, address, "secret", 0)
 
 
+@pytest.mark.parametrize("version", [1, WIRE_VERSION + 1])
+async def test_a_state_of_another_version_is_named_whatever_else_it_says(client: ControlClient, version: int) -> None:
+    """Not "unreadable": fields may have come and gone."""
+
+    async def foreign(_request: web.Request) -> web.Response:
+        return web.json_response({"version": version, "phase": "Dreaming", "unknown": {}})
+
+    application = web.Application()
+    application.router.add_get("/v1/state", foreign)
+    async with TestServer(application) as server:
+        with pytest.raises(AdapterError, match=f"wire version {version}, the operator {WIRE_VERSION}"):
+            await workers.poll(client, Address("demo", "worker-0", "127.0.0.1", server.port or 0), "secret")
+
+
 async def test_nobody_there_is_worth_another_try(client: ControlClient) -> None:
     with pytest.raises(RetryableError, match="worker-9"):
         await workers.poll(client, Address("demo", "worker-9", "127.0.0.1", 1), "secret")

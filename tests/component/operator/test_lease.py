@@ -61,7 +61,7 @@ def clock() -> datetime:
 
 
 def a_candidate(leases: Leases, name: str) -> Leadership:
-    return Leadership(leases, "system", "lease", name, clock)  # type: ignore[arg-type]
+    return Leadership(leases, "system", "lease", name, clock, asyncio.get_running_loop().time)  # type: ignore[arg-type]
 
 
 async def seconds_of(doing: Any) -> float:

@@ -49,8 +49,8 @@ async def operating(folder: Path, cluster: Cluster) -> AsyncIterator[asyncio.sub
             print(errors.decode())
 
 
-async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(30):
+async def until(holds: Callable[[], object], seconds: float = 30) -> None:
+    async with asyncio.timeout(seconds):
         while not holds():  # noqa: ASYNC110 - another process does it
             await asyncio.sleep(0.1)
 
@@ -73,6 +73,37 @@ async def test_unfinished_runs_are_followed_and_finished_ones_are_left_alone(tmp
     assert "last-handled-configuration" not in str(new["metadata"].get("annotations"))
     assert lease is not None
     assert lease["spec"]["holderIdentity"] == ""
+
+
+async def test_the_watch_wakes_who_waits_and_tells_the_janitor(tmp_path: Path) -> None:
+    """Long before anybody would have looked by himself: a held one that may go, a target that got free, a ttl that is over."""
+    cluster = Cluster()
+    run = {"number": 1, "token": "1", "completionTime": "2026-01-01T12:00:00Z"}
+    old = {**a_load_test(name="old", ttlSecondsAfterFinished=0), "status": {"phase": "Finished", "run": run}}
+    cluster.put(LOAD_TEST, old)
+    for name in ("held", "next"):
+        elsewhere = {"serviceRef": {"name": name, "port": "http"}}
+        cluster.put(LOAD_TEST, a_load_test(name=name, suspend=name == "held", target=elsewhere))
+    cluster.put(LOAD_TEST, a_load_test(name="last", target={"serviceRef": {"name": "next", "port": "http"}}))
+
+    def said(name: str) -> str:
+        return str((cluster.get(LOAD_TEST, "demo", name) or {}).get("status"))
+
+    def change(name: str, **spec: bool) -> None:
+        body = cluster.get(LOAD_TEST, "demo", name)
+        assert body is not None
+        metadata = {**body["metadata"], "generation": body["metadata"]["generation"] + 1}
+        cluster.put(LOAD_TEST, {**body, "metadata": metadata, "spec": {**body["spec"], **spec}})
+
+    async with operating(tmp_path, cluster):
+        await until(lambda: "cleanupTime" in said("old"), 15)
+        await until(lambda: "suspended" in said("held") and "waits for LoadTest" in said("next") + said("last"), 15)
+        change("held", suspend=False)
+        await until(lambda: "'phase': 'Preparing'" in said("held"), 10)
+        first, second = ("last", "next") if "waits" in said("next") else ("next", "last")
+        change(first, abort=True)
+        await until(lambda: "'verdict': 'Aborted'" in said(first), 10)
+        await until(lambda: "'phase': 'Preparing'" in said(second), 10)
 
 
 async def test_whoever_lost_the_lease_exits_at_once(tmp_path: Path) -> None:

@@ -30,6 +30,19 @@ async def test_a_good_target_passes_through_the_pod_proxy() -> None:
     assert play.starts == 2
 
 
+async def test_workers_of_another_release_never_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Missing figures would count as zero: nothing is offered, and the message says what to change."""
+    monkeypatch.setattr("component.operator.theatre.WIRE_VERSION", 1)
+    async with theatre() as play:
+        for _ in range(20):
+            await play.look()
+        seen = play.status.message or ""
+        status = await play.run(most=800)
+
+    assert "use images of one release" in seen
+    assert (status.verdict, play.starts) == (Verdict.ERROR, 0)
+
+
 def sometimes(*answers: int | str | None) -> Callable[[Theatre], Trouble]:
     """One answer after the other, for everything but the workers behind the proxy."""
     turns = cycle(answers)

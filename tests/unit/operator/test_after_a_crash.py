@@ -1,15 +1,20 @@
 """What only a crash makes happen: figures pulled a second time, and things that were forgotten."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from builders import a_stage, a_valid_spec
 from loadgen.model.report import Verdict
 from loadtest_operator.api.status import Phase
 from loadtest_operator.core import retention
+from loadtest_operator.core.actions import Delete
+from loadtest_operator.core.agenda import Agenda
 from loadtest_operator.core.decide import decide
-from loadtest_operator.core.kinds import JOB
-from unit.operator.world import World
+from loadtest_operator.core.kinds import JOB, SECRET
+from unit.operator.world import NOON, World
 
 
 def a_world_in(phase: Phase) -> World:
@@ -45,10 +50,34 @@ def test_a_worker_that_is_silent_in_evaluating_is_not_waited_for() -> None:
 
 def test_workers_that_run_after_the_end_were_forgotten() -> None:
     """The operator was killed between the verdict and its farewell."""
-    world = a_world_in(Phase.FINISHED)
-    ended = world.status.run.completion_time
+    run = a_world_in(Phase.FINISHED).status.run
+    ended = run.completion_time
     assert ended is not None
 
-    assert not retention.stray("demo", world.status, 1, ended + timedelta(seconds=5))
-    assert JOB in {thing.kind for thing in retention.stray("demo", world.status, 1, ended + timedelta(seconds=20))}
-    assert not retention.stray("demo", world.status, 2, ended + timedelta(seconds=20))
+    assert retention.next_due(run, 3600, settled=False) == ended + timedelta(seconds=15)
+    assert retention.next_due(run, 3600, settled=True) == ended + timedelta(hours=1)
+    assert JOB in {thing.kind for thing in retention.gone("demo", 1, {1: True}, over=False)}
+    assert JOB not in {thing.kind for thing in retention.gone("demo", 1, {1: False}, over=False)}
+
+
+def test_a_later_run_takes_along_what_an_earlier_one_left() -> None:
+    gone = retention.gone("demo", 3, {1: False, 3: True}, over=False)
+
+    assert Delete(SECRET, "demo-1-token") in gone
+    assert Delete(SECRET, "demo-3-token") not in gone
+
+
+MOMENTS = st.integers(0, 50).map(lambda seconds: NOON + timedelta(seconds=seconds))
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.none() | MOMENTS), max_size=30), MOMENTS)
+def test_the_agenda_has_the_last_word_about_each(puts: list[tuple[str, datetime | None]], now: datetime) -> None:
+    agenda, last = Agenda(), {}
+    for key, due in puts:
+        agenda.put(("demo", key), due)
+        last[key] = due
+    wanted = {key: due for key, due in last.items() if due is not None}
+
+    assert agenda.next() == min(wanted.values(), default=None)
+    assert sorted(key for _, key in agenda.take(now)) == sorted(key for key, due in wanted.items() if due <= now)
+    assert agenda.next() == min((due for due in wanted.values() if due > now), default=None)

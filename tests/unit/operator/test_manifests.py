@@ -80,16 +80,29 @@ def test_with_a_delay_they_send_to_the_proxy_for_the_whole_run() -> None:
 
 
 def test_only_the_operator_reaches_the_control_port() -> None:
-    control, _ = manifests.network_policy(a_world().look())["spec"]["ingress"]
+    control, *_ = manifests.network_policy(a_world().look())["spec"]["ingress"]
 
     assert control["from"][0]["podSelector"] == {"matchLabels": {"app.kubernetes.io/name": "loadtest-operator"}}
+
+
+def test_anybody_may_scrape_and_nothing_else() -> None:
+    """One port, everywhere the same: container, annotation, policy, environment."""
+    pod = the_job()["spec"]["template"]
+    container = pod["spec"]["containers"][0]
+    rules = manifests.network_policy(a_world().look())["spec"]["ingress"]
+    open_ports = [port["port"] for rule in rules if "from" not in rule for port in rule["ports"]]
+
+    assert open_ports == [8092]
+    assert {"name": "metrics", "containerPort": 8092} in container["ports"]
+    assert {"name": "LOADTEST_METRICS_PORT", "value": "8092"} in container["env"]
+    assert pod["metadata"]["annotations"]["prometheus.io/port"] == "8092"
 
 
 def test_behind_the_pod_proxy_nobody_knows_where_the_api_server_is() -> None:
     world = a_world()
     world.settings = Settings(worker_access=WorkerAccess.API_SERVER_PROXY)
 
-    control, data = manifests.network_policy(world.look())["spec"]["ingress"]
+    control, data, _ = manifests.network_policy(world.look())["spec"]["ingress"]
 
     assert "from" not in control
     assert "from" in data

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fakes.kube import merged
 from loadtest_operator.api.meta import ConditionType
 from loadtest_operator.core import conditions, diff, leadership, names, reasons, times
 from loadtest_operator.core.leadership import Sighting
@@ -16,19 +17,6 @@ OBJECTS = st.recursive(
     lambda inner: st.dictionaries(st.sampled_from("abc"), inner | st.integers(), max_size=3),
     max_leaves=8,
 )
-
-
-def merged(old: object, patch: object) -> object:
-    """RFC 7386, as the API server does it."""
-    if not isinstance(patch, dict):
-        return patch
-    result = dict(old) if isinstance(old, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = merged(result.get(key), value)
-    return result
 
 
 @given(OBJECTS, OBJECTS)

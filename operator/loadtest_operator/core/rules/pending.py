@@ -8,6 +8,8 @@ from loadtest_operator.core.observed import Observed
 from loadtest_operator.core.reasons import Reason
 from loadtest_operator.core.step import Rule, Step
 
+MISSED_SECONDS = 30.0
+
 
 def invalid(observed: Observed) -> Step | None:
     if observed.spec is not None:
@@ -63,4 +65,7 @@ def _refused(reason: Reason, message: str) -> Step:
 
 
 def _waits(reason: Reason, message: str) -> Step:
-    return Step(message, claims=(conditions.unknown(ConditionType.ACCEPTED, reason, message),), wake_after=2.0)
+    # Whoever follows it is woken when the spec changes or its turn comes; this is in case that was missed.
+    return Step(
+        message, claims=(conditions.unknown(ConditionType.ACCEPTED, reason, message),), wake_after=MISSED_SECONDS
+    )
