@@ -136,10 +136,12 @@ class Connection(asyncio.Protocol):
             return
         owner.received += len(data)
         known, status, failure = owner.known[exchange.request]
-        if data == known and not exchange.headers and not self._head and not self._spilled:
+        if data == known and not exchange.headers and not self._head:
             exchange.headers, exchange.status = stamp, status
             self._exchange = None
             self.served += 1
+            if self._spilled and self._unsent():
+                self.close()
             owner.finished(self, exchange, failure, stamp)
         else:
             self._parse(exchange, data, stamp)
@@ -178,13 +180,17 @@ class Connection(asyncio.Protocol):
         if exchange.kind.consume is not None:
             exchange.kind.consume(exchange, body, stamp)
 
+    def on_message_begin(self) -> None:
+        """(llhttp) The first byte of an answer; after the one that was asked for there must be none."""
+        if self._complete:
+            self._reusable = False
+
     def on_headers_complete(self) -> None:
         """(llhttp) The status is known."""
         exchange, parser = self._exchange, self._parser
         if exchange is None or parser is None:
             return
         if self._complete:
-            self._reusable = False  # an answer to nothing, after the one that was asked for
             return
         status = parser.get_status_code()
         if status < 200:
