@@ -36,10 +36,21 @@ BINS = 23 * 1024
 
 def index_of(values: ArrayLike) -> Bins:
     """The bin of each value; values past one hour share the last reachable bin."""
-    clipped = np.clip(np.asarray(values, dtype=np.int64), 0, HIGHEST)
-    shift = np.frexp((clipped | 2047).astype(np.float64))[1].astype(np.int64) - 11
+    clipped = np.minimum(np.maximum(np.asarray(values, dtype=np.int64), 0), HIGHEST)
+    exponents = (clipped | 2047).astype(np.float64).view(np.int64) >> 52  # IEEE 754: 1023 + bit length - 1
+    shift = exponents - (1023 - 1 + 11)
     bins: Bins = (shift << 10) + (clipped >> shift)
     return bins
+
+
+def count(bins: Bins) -> tuple[Bins, Bins]:
+    """The different numbers in it, ascending, and how often each occurs: without sorting where they lie close together."""
+    lowest = int(bins.min())
+    if int(bins.max()) - lowest > 8 * bins.size + BINS:
+        return np.unique(bins, return_counts=True)
+    counts = np.bincount(bins - lowest)
+    found = np.flatnonzero(counts)
+    return found + lowest, counts[found]
 
 
 def lowest_of(bins: ArrayLike) -> Bins:
@@ -62,7 +73,7 @@ def sparse_of(values: ArrayLike) -> Sparse:
     raw = np.maximum(np.asarray(values, dtype=np.int64), 0)
     if raw.size == 0:
         return Sparse()
-    bins, counts = np.unique(index_of(raw), return_counts=True)
+    bins, counts = count(index_of(raw))
     return _sparse(bins, counts, int(raw.sum()), _sum_of_squares(raw), int(raw.max()))
 
 

@@ -15,6 +15,7 @@ from loadgen.runtime.meter import Meter
 from loadgen.runtime.pool import Pool
 from loadgen.runtime.protocols import kinds
 from loadgen.runtime.recorder import Recorder
+from loadgen.runtime.steps import finish
 from loadgen.runtime.target import Target
 
 SECONDS = 0.5
@@ -80,7 +81,7 @@ async def ceiling(plan: Plan, segment: Segment, port: int) -> int:
     for slot in executor.slots:
         executor.wake(0, slot.index, 0)
     await asyncio.sleep(SECONDS)
-    used, done = cpu_ns() - cpu, sum(cell.planned for cell in recorder.cells())
+    used, done = cpu_ns() - cpu, sum(cell.planned for cell in finish(recorder.harvest()))
     executor.stop()
     executor.cut_off()
     pool.close()

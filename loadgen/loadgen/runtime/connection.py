@@ -9,6 +9,10 @@ Requests go straight to the socket's descriptor: uvloop would queue them to the 
 microseconds after the stamp. What the kernel does not take at once, and everything under TLS, goes through the
 transport.
 
+Most servers give the same plain answer again and again, byte for byte. What llhttp said of such an answer is kept
+(`Known`, for each kind of request in the pool) and said again, which saves a tenth of a request's cost. Only what has been
+one whole, reusable answer in one read is known, so equal bytes where an answer begins are that answer and no more.
+
 Whatever a server sends must end here as a failure with a class. A head of more than 64 KiB is refused; after it
 nothing is buffered (llhttp keeps no trailers when nobody asks for headers), so an endless answer costs time until its
 time-out, not memory.
@@ -30,11 +34,18 @@ STALE_NS = 100 * MILLISECOND
 """A kept connection that closes without an answer this soon after a request was closed before it arrived."""
 
 
+Known = tuple[bytes, int, str | None]
+"""An answer that nobody wants the body of: its bytes, its status and the kind's verdict, which then depends on nothing else."""
+NOTHING: Known = (b"", 0, None)
+
+
 class Owner(Protocol):
     """Whom a connection reports to (the pool)."""
 
     received: int
     """Bytes read, counted by the connections."""
+    known: list[Known]
+    """By request of the plan: the last answer; its bytes are empty where there is none."""
 
     def opened(self, connection: "Connection") -> None:
         """It can be used."""
@@ -117,13 +128,29 @@ class Connection(asyncio.Protocol):
             self._owner.finished(self, exchange, Failure.SEND, monotonic_ns())
 
     def data_received(self, data: bytes) -> None:
-        """Stamp, parse, and finish the exchange if that was all of it."""
-        self._stamp = stamp = monotonic_ns()
-        exchange, parser = self._exchange, self._parser
-        if exchange is None or parser is None:
+        """Stamp, recognise or parse, and finish the exchange if that was all of it."""
+        stamp = monotonic_ns()
+        exchange, owner = self._exchange, self._owner
+        if exchange is None:
             self.abort()  # nobody asked; the stream cannot be trusted any more
             return
-        self._owner.received += len(data)
+        owner.received += len(data)
+        known, status, failure = owner.known[exchange.request]
+        if data == known and not exchange.headers and not self._head:
+            exchange.headers, exchange.status = stamp, status
+            self._exchange = None
+            self.served += 1
+            if self._spilled and self._unsent():
+                self.close()
+            owner.finished(self, exchange, failure, stamp)
+        else:
+            self._parse(exchange, data, stamp)
+
+    def _parse(self, exchange: Exchange, data: bytes, stamp: int) -> None:
+        parser = self._parser
+        if parser is None:
+            return
+        self._stamp = stamp
         if not exchange.headers:
             self._head += data
         try:
@@ -134,9 +161,16 @@ class Connection(asyncio.Protocol):
             self._fail(exchange, Failure.PARSE, stamp)
             return
         if self._complete:
+            if exchange.headers == stamp and self._head == data:
+                self._learn(exchange, data)
             self._finish(exchange, stamp)
         elif not exchange.headers and len(self._head) > HEAD_LIMIT:
             self._fail(exchange, Failure.PARSE, stamp)
+
+    def _learn(self, exchange: Exchange, data: bytes) -> None:
+        kind = exchange.kind
+        if self._reusable and kind.consume is None and not kind.bodiless:
+            self._owner.known[exchange.request] = data, exchange.status, kind.verdict(exchange)
 
     def _consume(self, exchange: Exchange, stamp: int) -> None:
         """Hand on what the read brought of the body, at once: all of it has the same stamp."""
@@ -146,10 +180,17 @@ class Connection(asyncio.Protocol):
         if exchange.kind.consume is not None:
             exchange.kind.consume(exchange, body, stamp)
 
+    def on_message_begin(self) -> None:
+        """(llhttp) The first byte of an answer; after the one that was asked for there must be none."""
+        if self._complete:
+            self._reusable = False
+
     def on_headers_complete(self) -> None:
         """(llhttp) The status is known."""
         exchange, parser = self._exchange, self._parser
         if exchange is None or parser is None:
+            return
+        if self._complete:
             return
         status = parser.get_status_code()
         if status < 200:
@@ -162,7 +203,7 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """(llhttp) The answer is whole; interim answers (1xx) are not answers."""
         exchange, parser = self._exchange, self._parser
-        if exchange is not None and parser is not None and exchange.status:
+        if exchange is not None and parser is not None and exchange.status and not self._complete:
             self._complete, self._reusable = True, parser.should_keep_alive()
 
     def _finish(self, exchange: Exchange, stamp: int) -> None:

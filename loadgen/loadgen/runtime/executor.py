@@ -40,6 +40,7 @@ class Executor:
         self._slots = Slot.table(slots(plan, segment))
         self._random = random.Random(plan.load.seed * 65537 + segment.index)
         self._weights = list(accumulate(request.effective_weight for request in plan.requests))
+        self._mixed = len(plan.requests) > 1
         self._stopped = self._turning = False
         self._start = 0
         self._call_soon = asyncio.get_running_loop().call_soon
@@ -79,19 +80,18 @@ class Executor:
     def _turn(self, slot: Slot) -> None:
         """A slot's next request, if it has time left. The in-flight cap is for open arrivals; a level is its own cap."""
         now = monotonic_ns()
-        stage = slot.stage_at(now - self._start)
+        offset = now - self._start
+        stage = slot.stage if slot.start_ns <= offset < slot.end_ns else slot.stage_at(offset)
         if self._stopped or slot.busy or stage < 0:
             return
         slot.busy = True
-        request = self._choose()
+        request = self._choose() if self._mixed else 0
         self._turning = True
         self._launch(Exchange(self._kinds[request], stage, request, now, now, slot.index), now)
         self._turning = False
 
     def _choose(self) -> int:
         weights = self._weights
-        if len(weights) == 1:
-            return 0
         drawn = self._random.random() * weights[-1]
         return next(index for index, weight in enumerate(weights) if drawn < weight)
 
@@ -100,7 +100,8 @@ class Executor:
         self._flying[exchange.request][exchange] = None
         meter.in_flight += 1
         meter.balance -= now
-        meter.peak = max(meter.peak, meter.in_flight)
+        if meter.in_flight > meter.peak:
+            meter.peak = meter.in_flight
         self.pool.dispatch(exchange)
 
     def completed(self, exchange: Exchange, failure: str | None, stamp: int) -> None:

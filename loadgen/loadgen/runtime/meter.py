@@ -19,6 +19,7 @@ from loadgen.model.wire import Pulse, Sparse
 from loadgen.runtime.cgroup import Cgroup, resident_bytes
 from loadgen.runtime.clock import MILLISECOND, cpu_ns
 from loadgen.runtime.pool import Pool
+from loadgen.runtime.steps import Steps
 
 
 class Meter:
@@ -52,8 +53,8 @@ class Meter:
     def _throttled_now(self) -> int:
         return self._cgroup.throttled_microseconds() if self._cgroup else 0
 
-    def pulse(self, now: int, pool: Pool) -> Pulse:
-        """The second that ends now."""
+    def pulse(self, now: int, pool: Pool) -> Steps[Pulse]:
+        """The second that ends now; what comes from now on is the next one's."""
         integral = self.in_flight * now - self._in_flight_begin * self._begin + self.balance
         cpu, throttled = cpu_ns(), self._throttled_now()
         pulse = Pulse(
@@ -65,8 +66,6 @@ class Meter:
             in_flight_microseconds=integral // 1000,
             peak_in_flight=self.peak,
             connections_opened=pool.opened_count - self._opened,
-            schedule_lag=_fold(self.lags),
-            loop_lag=_fold(self.loop_lags),
             cpu_microseconds=(cpu - self._cpu) // 1000,
             throttled_microseconds=throttled - self._throttled,
             resident_bytes=resident_bytes(),
@@ -74,14 +73,22 @@ class Meter:
         self._begin, self._in_flight_begin = now, self.in_flight
         self._cpu, self._throttled = cpu, throttled
         self._received, self._opened = pool.received, pool.opened_count
+        steps = _with_lags(pulse, self.lags, self.loop_lags)
         self._reset()
-        return pulse
+        return steps
 
     def _reset(self) -> None:
         self.completions = self.events = self.reads = self.balance = 0
-        self.tokens.clear()
+        self.tokens = defaultdict(int)
         self.peak = self.in_flight
         self.lags, self.loop_lags = array("q"), array("q")
+
+
+def _with_lags(pulse: Pulse, lags: "array[int]", loop_lags: "array[int]") -> Steps[Pulse]:
+    pulse.schedule_lag = _fold(lags)
+    yield
+    pulse.loop_lag = _fold(loop_lags)
+    return pulse
 
 
 def _fold(nanoseconds: "array[int]") -> Sparse:

@@ -15,7 +15,7 @@ from typing import Protocol
 from loadgen.model.plan import Connections
 from loadgen.model.wire import Failure
 from loadgen.runtime.clock import SECOND, monotonic_ns
-from loadgen.runtime.connection import BodyConnection, Connection
+from loadgen.runtime.connection import NOTHING, BodyConnection, Connection
 from loadgen.runtime.exchange import Exchange, Kind
 from loadgen.runtime.target import Address, Resolver, Target
 
@@ -39,6 +39,7 @@ class Pool:
     def __init__(self, target: Target, limits: Connections, listener: Listener, kinds: tuple[Kind, ...]) -> None:
         self.received = 0
         self.opened_count = 0
+        self.known = [NOTHING] * len(kinds)
         self._listener = listener
         self._connection = BodyConnection if any(kind.consume for kind in kinds) else Connection
         self._target = target
@@ -108,8 +109,10 @@ class Pool:
         if connection.alive:
             if connection.served >= self._max_requests or stamp - connection.opened_at >= self._max_age:
                 connection.close()
+            elif self._waiting:
+                connection.send(self._next())
             else:
-                self._offer(connection)
+                self._idle.append(connection)
         self._listener.completed(exchange, failure, stamp)
 
     def _offer(self, connection: Connection) -> None:

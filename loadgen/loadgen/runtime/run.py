@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from loadgen.core.arrivals import schedule
 from loadgen.core.segment import Segment
 from loadgen.model.plan import Plan
-from loadgen.model.wire import Delta
+from loadgen.model.wire import Cell, Delta, Pulse
 from loadgen.runtime.alarm import alarm
 from loadgen.runtime.clock import MILLISECOND, SECOND, monotonic_ns
 from loadgen.runtime.executor import Executor
@@ -22,6 +22,7 @@ from loadgen.runtime.pool import Pool
 from loadgen.runtime.protocols import kinds
 from loadgen.runtime.recorder import Recorder
 from loadgen.runtime.slots import Slot
+from loadgen.runtime.steps import Aside, Steps, finish
 from loadgen.runtime.target import Target
 
 ABORT_GRACE_SECONDS = 1.0
@@ -47,6 +48,7 @@ class Run:
         ]
         for pacer in self._pacers:
             pacer.prepare()
+        self._aside = Aside(loop)
         self._stop = asyncio.Event()
         self._idle = asyncio.Event()
         self._start = 0
@@ -132,8 +134,9 @@ class Run:
         self._executor.cut_off()
         self._pool.close()
         now = monotonic_ns()
+        self._aside.finish()
         if now > self._start:
-            self._send_delta(self._second, now)
+            finish(self._delta(self._second, now))
         gc.enable()
         gc.unfreeze()
 
@@ -145,15 +148,20 @@ class Run:
     def _tick(self) -> int:
         """A second has ended."""
         now = monotonic_ns()
-        self._send_delta(self._second, now)
+        self._aside.begin(self._delta(self._second, now))
         self._second = max(self._second + 1, (now - self._start - _EMIT_AFTER_NS) // SECOND)
         self._pool.retire()
         gc.collect(0)
         return self._start + (self._second + 1) * SECOND + _EMIT_AFTER_NS
 
-    def _send_delta(self, second: int, now: int) -> None:
-        cells = self._recorder.cells(self._meter.tokens)
-        self._emit(Delta(self._worker, self._shard, second, cells, self._meter.pulse(now, self._pool)))
+    def _delta(self, second: int, now: int) -> Steps[None]:
+        """Take at once what there is, and make a delta of it in steps."""
+        cells = self._recorder.harvest(self._meter.tokens)
+        return self._send(second, cells, self._meter.pulse(now, self._pool))
+
+    def _send(self, second: int, cells: Steps[list[Cell]], pulse: Steps[Pulse]) -> Steps[None]:
+        found = yield from cells
+        self._emit(Delta(self._worker, self._shard, second, found, (yield from pulse)))
 
 
 def _batches(plan: Plan, segment: Segment) -> Iterator[Batch]:

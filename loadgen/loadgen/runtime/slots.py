@@ -13,13 +13,16 @@ from loadgen.runtime.pacer import Batch
 class Slot:
     """One slot and where it is in its spans."""
 
-    __slots__ = ("_position", "_spans", "busy", "index")
+    __slots__ = ("_position", "_spans", "busy", "end_ns", "index", "stage", "start_ns")
 
     def __init__(self, index: int) -> None:
         self.index = index
         self.busy = False
         self._spans: list[SlotSpan] = []
         self._position = 0
+        self.stage = -1
+        self.start_ns = self.end_ns = 0
+        """The span found last, for who asks in its time again."""
 
     @classmethod
     def table(cls, spans: Iterable[SlotSpan]) -> "list[Slot]":
@@ -36,7 +39,9 @@ class Slot:
             self._position += 1
         if self._position == len(self._spans) or offset_ns < self._spans[self._position].start_ns:
             return -1
-        return self._spans[self._position].stage
+        span = self._spans[self._position]
+        self.stage, self.start_ns, self.end_ns = span.stage, span.start_ns, span.end_ns
+        return span.stage
 
     @staticmethod
     def wakes(table: "list[Slot]") -> Batch:
