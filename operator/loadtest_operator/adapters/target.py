@@ -57,7 +57,7 @@ async def look(kube: KubeApi, spec: LoadTestSpec, namespace: str) -> TargetView:
 
 def _url(reference: ServiceReference, namespace: str, port: Object | None) -> str:
     number = port["port"] if port else reference.port
-    return f"http://{reference.name}.{namespace}.svc:{number}"
+    return f"{reference.scheme.lower()}://{reference.name}.{namespace}.svc:{number}"
 
 
 def _labels(selector: Mapping[str, str]) -> str:

@@ -9,7 +9,7 @@ case: every list and text it touches has a bound, and lists of lists are only wa
 from dataclasses import dataclass
 from typing import Any
 
-from loadgen.model import plan, requests
+from loadgen.model import access, plan, references, requests
 from loadgen.model.base import Model
 from loadtest_operator.api import loadtest, worker
 
@@ -149,14 +149,30 @@ TEXTS = (
 
 RULES: dict[type[Model], tuple[Rule, ...]] = {
     requests.ExpectBody: (exactly_one("contains", "matches"),),
+    references.FromEither: (exactly_one("configMapKeyRef", "secretKeyRef"),),
+    access.HeaderFromSecret: (
+        Rule(
+            f"!(self.name.lowerAscii() in {quoted([*access.RESERVED_HEADERS])})",
+            "this header is written by the generator itself: name the header that takes the key",
+            field=".name",
+        ),
+    ),
+    access.Authorization: (exactly_one("bearer", "basic", "header"),),
+    access.Tls: (
+        Rule(
+            "has(self.ca) || has(self.serverName)",
+            "set ca, serverName or both, or leave tls out: then the system's authorities are trusted",
+        ),
+    ),
     requests.Http: (
+        Rule("!(has(self.body) && has(self.bodyFrom))", "set body or bodyFrom, not both"),
         Rule(
             "!(self.method == 'HEAD' && has(self.expectBody))",
             "expectBody does not go with HEAD: its answers have no body",
             field=".expectBody",
         ),
     ),
-    requests.Prompt: (exactly_one("text", "synthetic"),),
+    requests.Prompt: (exactly_one("text", "synthetic", "jsonl"),),
     requests.Request: (
         exactly_one("openAIChat", "openAICompletions", "http"),
         Rule("!(has(self.weight) && has(self.ratePerSecond))", "set weight or ratePerSecond, not both"),
@@ -170,7 +186,15 @@ RULES: dict[type[Model], tuple[Rule, ...]] = {
         ),
     ),
     plan.Criterion: (CRITERION,),
-    loadtest.Target: (exactly_one("serviceRef", "url"),),
+    loadtest.Target: (
+        exactly_one("serviceRef", "url"),
+        Rule(
+            "!has(self.tls) || (has(self.serviceRef) ? self.serviceRef.scheme == 'HTTPS' "
+            ": has(self.url) && self.url.startsWith('https:'))",
+            "tls needs a target on https: set serviceRef.scheme: HTTPS, or a url with https://",
+            field=".tls",
+        ),
+    ),
     loadtest.Expectation: (exactly_one("scaleUp", "scaleDown", "reactionTime", "flapping"),),
     loadtest.Fault: (Rule("has(self.networkDelay)", "set exactly one of networkDelay"),),
     loadtest.NetworkDelay: (

@@ -88,7 +88,7 @@ def test_manifest(tmp_path: Path) -> None:
     file = tmp_path / "test.yaml"
     lines = "".join(f"  {line}\n" for line in PLAN.replace("VALUE", "1").splitlines())
     file.write_text(
-        f"apiVersion: loadtest.dev/v1alpha1\nkind: LoadTest\nmetadata: {{name: a}}\nspec:\n  target: {{}}\n{lines}"
+        f"apiVersion: loadtest.dev/v1alpha1\nkind: LoadTest\nmetadata: {{name: a}}\nspec:\n  target: {{serviceRef: {{name: a, port: 80}}}}\n{lines}"
     )
 
     done = loadgen("run", str(file), "--url", f"http://127.0.0.1:{unused_port()}")
