@@ -54,7 +54,7 @@ def _unusable_prompts(plan: Plan, material: Material) -> list[str]:
         if asked is not None and asked.prompt.jsonl is not None:
             key = asked.prompt.jsonl.config_map_key_ref
             _, complaints = _read_lines(material[key.path], chat=isinstance(asked, OpenAIChat))
-            where = f"requests[{request.name}].prompt.jsonl: {key.holder} {key.name}, key {key.key}"
+            where = next(one for one in references(plan) if one.to is key)
             found += [f"{where}, {complaint}" for complaint in complaints[:MOST_COMPLAINTS]]
     return found
 
@@ -164,6 +164,6 @@ def _complaint_about_the_value(access: Access, material: Material) -> str:
 
 
 def authorities(access: Access, material: Material) -> str | None:
-    """Certificates of the authorities to trust instead of the system's, PEM."""
+    """Certificates of the authorities to trust instead of the system's, PEM; other than ASCII is only in comments."""
     ca = access.tls.ca if access.tls else None
-    return material[ca.path].decode("latin-1") if ca else None
+    return material[ca.path].decode("ascii", errors="ignore") if ca else None

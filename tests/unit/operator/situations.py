@@ -140,7 +140,9 @@ SITUATIONS: tuple[Situation, ...] = (
     Situation(
         "A file of prompts has a line that cannot be read",
         Verdict.ERROR,
-        setting(unusable="spec.requests[chat].prompt.jsonl: ConfigMap prompts, key a.jsonl, line 3: not JSON"),
+        setting(
+            unusable="spec.requests[chat].openAIChat.prompt.jsonl: ConfigMap prompts, key a.jsonl, line 3: not JSON"
+        ),
     ),
     Situation("The spec cannot be run", Verdict.ERROR, setting(problems=("spec.load.stages: at least one is needed",))),
     Situation(
