@@ -139,6 +139,13 @@ EXPECTATION_STAGES = each(
     "scaling.expectations[].fromStage must be the name of a stage in load.stages",
 )
 
+HEADER = "has(self.target.authorization.header) ? self.target.authorization.header.name.lowerAscii() : 'authorization'"
+HEADERS_ONCE = Rule(
+    f"!has(self.target.authorization) || [{HEADER}].all(name, self.requests.all(r, !has(r.http) || !has(r.http.headers) "
+    "|| !r.http.headers.exists(key, key.lowerAscii() == name)))",
+    "requests[].http.headers must not have the header that target.authorization sets from a Secret",
+    field=".requests",
+)
 TEXTS = (
     "self.requests.map(r, "
     "(has(r.openAIChat) && has(r.openAIChat.prompt.text) ? r.openAIChat.prompt.text.size() : 0) "
@@ -223,6 +230,7 @@ RULES: dict[type[Model], tuple[Rule, ...]] = {
             f"requests: bodies, headers and prompts may have {loadtest.LARGEST_TEXTS} characters together",
             field=".requests",
         ),
+        HEADERS_ONCE,
         THRESHOLD_REQUEST,
         THRESHOLD_STAGES,
         EXPECTATION_STAGES,
