@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import os
 import signal
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -13,11 +14,13 @@ from rich.console import Console
 
 from loadgen.core import lint as problems
 from loadgen.core import summary, thresholds, validity, verdict
+from loadgen.model.access import Access
 from loadgen.model.errors import ExitCode, InvalidPlanError, LoadgenError, TargetError, WorkerError
 from loadgen.model.plan import Plan
+from loadgen.model.references import Material
 from loadgen.model.report import Report, Verdict
 from loadgen.report import documents, terminal
-from loadgen.runtime import planfile
+from loadgen.runtime import folder, planfile
 
 EXIT_CODES = {
     Verdict.PASSED: ExitCode.PASSED,
@@ -44,11 +47,18 @@ def run(
     url: Annotated[str, typer.Option(help="The target: http://host:port")],
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0 = one a core.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Write the report here as JSON.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="What the plan refers to: key KEY of ConfigMap NAME is FOLDER/NAME/KEY."),
+    ] = None,
 ) -> None:
-    """Run a load test from this machine and judge it."""
+    """Run a load test from this machine and judge it.
+
+    The value of target.authorization comes from the environment variable LOADTEST_AUTHORIZATION.
+    """
     try:
-        plan = _plan(file)
-        report = asyncio.run(_run(plan, url, workers))
+        plan, access = _plan(file)
+        report = asyncio.run(_run(plan, url, workers, access, _material(plan, access, data)))
     except (InvalidPlanError, TargetError) as error:
         _stop(error, ExitCode.BAD_INPUT)
     except (WorkerError, OSError) as error:
@@ -112,25 +122,33 @@ def _stop(error: Exception, code: ExitCode) -> NoReturn:
     raise typer.Exit(code) from error
 
 
-def _plan(file: Path) -> Plan:
-    """The plan in a file, and a line about what a laptop leaves out."""
+def _plan(file: Path) -> tuple[Plan, Access]:
+    """The plan in a file and how its target is talked to, and a line about what a laptop leaves out."""
     document = planfile.read(file)
-    plan = problems.parse(document)
+    plan, access = problems.parse(document), problems.access(document)
     if ignored := planfile.ignored(document):
         _errors.print(f"without a cluster these parts of {file} are ignored: {', '.join(ignored)}")
     for sentence in problems.advice(plan):
         _errors.print(f"advice: {sentence}")
-    return plan
+    return plan, access
 
 
-async def _run(plan: Plan, url: str, workers: int) -> Report:
+def _material(plan: Plan, access: Access, data: Path | None) -> Material:
+    if access.authorization is None and os.environ.get(folder.AUTHORIZATION_VARIABLE):
+        _errors.print(
+            f"{folder.AUTHORIZATION_VARIABLE} is not sent: there is no spec.target.authorization that asks for it"
+        )
+    return folder.local(plan, access, data, os.environ)
+
+
+async def _run(plan: Plan, url: str, workers: int, access: Access, material: Material) -> Report:
     from loadgen.runtime.cgroup import Cgroup, shards_of
     from loadgen.runtime.live import watching
     from loadgen.runtime.local import LocalRun
 
     cores = Cgroup().cores()
     with watching(Console(), plan) as observe:
-        local = LocalRun(plan, url, workers or shards_of(cores), observe)
+        local = LocalRun(plan, url, workers or shards_of(cores), observe, access=access, material=material)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, local.interrupted.set)

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from loadgen.core import samples
 from loadgen.core.arrivals import expected
 from loadgen.core.spans import counted_stages
+from loadgen.model.access import Access, refuse_twice_given
 from loadgen.model.base import Model
 from loadgen.model.errors import InvalidPlanError
 from loadgen.model.plan import Metric, Plan
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 API_VERSION = "loadtest.dev/v1alpha1"
 KIND = "LoadTest"
 PLAN_FIELDS = ("requests", "load", "thresholds")
+ACCESS_FIELDS = ("authorization", "tls")
+"""Fields of a LoadTest's target that mean something without a cluster."""
 OPERATOR_FIELDS = (
     *("runToken", "suspend", "abort", "activeDeadlineSeconds", "ttlSecondsAfterFinished", "target", "scaling"),
     *("faults", "results", "workerTemplate"),
@@ -48,8 +51,17 @@ def parse(document: Any) -> Plan:
     """The plan in a document; raises `InvalidPlanError` with every problem."""
     if found := problems(document):
         raise InvalidPlanError(found)
+    return _plan(document)
+
+
+def _plan(document: Mapping[Any, Any]) -> Plan:
     part, _ = _plan_part(document)
     return Plan.model_validate(_only_plan(part), by_alias=True, by_name=False)
+
+
+def access(document: Any) -> Access:
+    """How a LoadTest's target is talked to, once `parse` has found no problem; a bare plan says nothing of it."""
+    return Access.model_validate(_only_access(document), by_alias=True, by_name=False)
 
 
 def problems(document: Any) -> list[str]:
@@ -59,7 +71,8 @@ def problems(document: Any) -> list[str]:
     part, prefix = _plan_part(document)
     if not isinstance(part, Mapping):
         return [*_envelope(document), f"spec is {_shown(part)}: write a mapping with requests and load"]
-    return [*_envelope(document), *_unknown(part, prefix), *_invalid(_only_plan(part), prefix)]
+    found = [*_envelope(document), *_unknown(part, prefix), *_invalid(_only_plan(part), prefix)]
+    return found or _invalid_access(document)
 
 
 def _plan_part(document: Mapping[Any, Any]) -> tuple[Any, str]:
@@ -73,6 +86,26 @@ def _is_load_test(document: Mapping[Any, Any]) -> bool:
 
 def _only_plan(part: Mapping[Any, Any]) -> dict[str, Any]:
     return {name: part[name] for name in PLAN_FIELDS if name in part}
+
+
+def _only_access(document: Mapping[Any, Any]) -> dict[str, Any]:
+    part, _ = _plan_part(document)
+    target = part.get("target")
+    return {name: target[name] for name in ACCESS_FIELDS if name in target} if isinstance(target, Mapping) else {}
+
+
+def _invalid_access(document: Mapping[Any, Any]) -> list[str]:
+    """What is wrong with the target's authorization and TLS; the rest of the plan is right."""
+    try:
+        refuse_twice_given(access(document), _plan(document).requests)
+    except ValidationError as error:
+        return [
+            f"spec.target.{_path(one['loc'], None)}: {one['msg'].removeprefix('Value error, ')}"
+            for one in error.errors(include_url=False)
+        ]
+    except ValueError as error:
+        return [f"spec.{error}"]
+    return []
 
 
 def _envelope(document: Mapping[Any, Any]) -> list[str]:

@@ -4,27 +4,34 @@ A synthetic prompt of n words (about n tokens) begins with four random words out
 prefix cache, which matches from the start, finds nothing to reuse and cannot flatter the target. The rest is a
 random window of a text of 65 536 random words, cut out by two look-ups, so a prompt of thousands of tokens costs as
 little as a short one. A segment draws its prompts from a stream of its own.
+
+Prompts of a file are shuffled by the plan's seed, once for all segments; segment i of n takes the lines i, i+n, i+2n …
+of that order and begins again after the last: segments that send equally often use every line before one comes again.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from loadgen.core import material as read
 from loadgen.core.words import WORDS
+from loadgen.model.references import NO_MATERIAL
 from loadgen.model.requests import OpenAIChat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from loadgen.core.segment import Segment
     from loadgen.model.plan import Plan
+    from loadgen.model.references import Material
     from loadgen.model.requests import Http, OpenAI, Prompt, Request, SyntheticTokens
 
-BODIES = 3
-"""First part of the spawn key of the bodies' random streams."""
+BODIES, LINES = 3, 5
+"""First part of the spawn key of the random streams of bodies, and of the order of files."""
 SALT = 4
 TEXT_WORDS = 65536
 HOLE = "\0"
@@ -59,23 +66,51 @@ def _text(generator: np.random.Generator) -> tuple[bytes, list[int]]:
 class BodyFactory:
     """Bodies of the plan's requests, by the request's index."""
 
-    def __init__(self, plan: Plan, segment: Segment) -> None:
+    def __init__(self, plan: Plan, segment: Segment, material: Material = NO_MATERIAL) -> None:
         key = (BODIES, segment.index, segment.count)
         generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence(plan.load.seed, spawn_key=key)))
-        self._sources = [_source(request, generator) for request in plan.requests]
+        self._sources = [
+            _dealt(request.open_ai, _order(plan, index, segment), material)
+            if request.open_ai and request.open_ai.prompt.jsonl
+            else _source(request, generator, material)
+            for index, request in enumerate(plan.requests)
+        ]
 
     def body(self, request_index: int) -> bytes:
         return self._sources[request_index]()
 
 
-def _source(request: Request, generator: np.random.Generator) -> Callable[[], bytes]:
+def _source(request: Request, generator: np.random.Generator, material: Material) -> Callable[[], bytes]:
     if request.open_ai is not None:
         return _filled(template(request.open_ai), request.open_ai.prompt, generator)
-    return _constant(_http_body(request.http))
+    return _constant(_http_body(request.http, material))
 
 
-def _http_body(http: Http | None) -> bytes:
+def _http_body(http: Http | None, material: Material) -> bytes:
+    if http is not None and http.body_from is not None:
+        return material[http.body_from.config_map_key_ref.path]
     return (http.body or "").encode() if http else b""
+
+
+def _order(plan: Plan, request_index: int, segment: Segment) -> Callable[[int], Iterator[int]]:
+    """For so many lines: which of them this segment sends, one after the other, without end."""
+
+    def order(lines: int) -> Iterator[int]:
+        seed = np.random.SeedSequence(plan.load.seed, spawn_key=(LINES, request_index))
+        shuffled = np.random.Generator(np.random.PCG64(seed)).permutation(lines).tolist()
+        return (shuffled[place % lines] for place in itertools.count(segment.index, segment.count))
+
+    return order
+
+
+def _dealt(asked: OpenAI, order: Callable[[int], Iterator[int]], material: Material) -> Callable[[], bytes]:
+    """The template as JSON with one line of the file after the other."""
+    name = "messages" if isinstance(asked, OpenAIChat) else "prompt"
+    whole = json.dumps({**template(asked), name: HOLE}, separators=(",", ":")).encode()
+    head, tail = whole.split(json.dumps(HOLE).encode())
+    lines = read.prompts(asked, material)
+    places = order(len(lines))
+    return lambda: head + lines[next(places)] + tail
 
 
 def _constant(body: bytes) -> Callable[[], bytes]:

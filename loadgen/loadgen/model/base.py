@@ -7,7 +7,7 @@ fractional is an integer or a decimal string.
 
 import re
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
 from pydantic.alias_generators import to_camel
@@ -26,6 +26,9 @@ class Model(BaseModel):
         serialize_by_alias=True,
         use_attribute_docstrings=True,
     )
+
+
+ModelT = TypeVar("ModelT", bound=Model)
 
 
 def _parse_number(value: Any) -> Any:
@@ -49,3 +52,12 @@ Number = Annotated[
     WithJsonSchema({"x-kubernetes-int-or-string": True, "pattern": NUMBER_PATTERN, "maxLength": 32}),
 ]
 """A non-negative decimal, written as an integer or a decimal string."""
+
+
+def require_exactly_one(model: ModelT, *fields: str) -> ModelT:
+    """Raises ValueError unless exactly one of the optional members is set."""
+    given = [field for field in fields if getattr(model, field) is not None]
+    if len(given) != 1:
+        names = " and ".join(type(model).model_fields[field].alias or field for field in fields)
+        raise ValueError(f"set exactly one of {names}, not {len(given)}")
+    return model

@@ -9,8 +9,8 @@ from typing import Annotated, Self, TypeVar
 
 from pydantic import Field, field_validator, model_validator
 
-from loadgen.model.base import Model, Number
-from loadgen.model.requests import Name, Request, require_exactly_one
+from loadgen.model.base import Model, Number, require_exactly_one
+from loadgen.model.requests import Name, Request
 
 NamedT = TypeVar("NamedT", "Stage", Request, "Threshold")
 

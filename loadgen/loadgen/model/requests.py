@@ -4,19 +4,18 @@ Rules between fields are validators here and, word for word where possible, CEL 
 """
 
 import re
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from loadgen.model.base import Model, Number
+from loadgen.model.base import Model, Number, require_exactly_one
+from loadgen.model.references import FromConfigMap
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=40)]
 Path = Annotated[str, Field(pattern=r"^/", max_length=2048)]
 Milliseconds = Annotated[int, Field(ge=1, le=3_600_000)]
 HeaderValue = Annotated[str, Field(max_length=4096)]
 StatusCode = Annotated[int, Field(ge=100, le=599)]
-
-ModelT = TypeVar("ModelT", bound=Model)
 
 
 class SyntheticTokens(Model):
@@ -35,17 +34,26 @@ class SyntheticPrompt(Model):
     """Length distribution of the prompt."""
 
 
+class JsonlPrompt(FromConfigMap):
+    """Prompts from a file in JSON Lines: {"prompt": "…"} or, for a chat, {"messages": […]} on every line.
+
+    The lines are shuffled by load.seed and dealt out to the workers: none is sent twice before all have been.
+    """
+
+
 class Prompt(Model):
-    """Where a prompt comes from: exactly one of text and synthetic."""
+    """Where a prompt comes from: exactly one of text, synthetic and jsonl."""
 
     text: Annotated[str, Field(min_length=1, max_length=32768)] | None = None
     """The same prompt for every request."""
     synthetic: SyntheticPrompt | None = None
     """Random words of a given length distribution."""
+    jsonl: JsonlPrompt | None = None
+    """Prompts from a file, line by line."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        return require_exactly_one(self, "text", "synthetic")
+        return require_exactly_one(self, "text", "synthetic", "jsonl")
 
 
 class OpenAI(Model):
@@ -112,10 +120,18 @@ class Http(Model):
     """Request headers."""
     body: Annotated[str, Field(max_length=65536)] | None = None
     """Request body, sent as it is."""
+    body_from: FromConfigMap | None = None
+    """Instead of body: from a ConfigMap, byte for byte."""
     expect_status: Annotated[tuple[StatusCode, ...], Field(min_length=1, max_length=16)] = (200,)
     """Status codes that count as success; any other is a failure. Default [200]."""
     expect_body: ExpectBody | None = None
     """What the body must hold as well; an answer without it has failed as UnexpectedBody. Default: anything."""
+
+    @model_validator(mode="after")
+    def _one_body(self) -> Self:
+        if self.body is not None and self.body_from is not None:
+            raise ValueError("set body or bodyFrom, not both")
+        return self
 
     @model_validator(mode="after")
     def _has_a_body(self) -> Self:
@@ -170,11 +186,3 @@ class Request(Model):
     def effective_weight(self) -> int:
         """Weight in the mix; 0 for a side trickle."""
         return 0 if self.rate_per_second is not None else self.weight or 1
-
-
-def require_exactly_one(model: ModelT, *fields: str) -> ModelT:
-    given = [field for field in fields if getattr(model, field) is not None]
-    if len(given) != 1:
-        names = " and ".join(type(model).model_fields[field].alias or field for field in fields)
-        raise ValueError(f"set exactly one of {names}, not {len(given)}")
-    return model

@@ -9,6 +9,7 @@ import asyncio
 
 from loadgen.core.segment import Segment
 from loadgen.model.plan import Connections, Load, Plan, Stage
+from loadgen.model.references import NO_MATERIAL, Material
 from loadgen.runtime.clock import SECOND, cpu_ns, monotonic_ns
 from loadgen.runtime.executor import Executor
 from loadgen.runtime.meter import Meter
@@ -62,7 +63,7 @@ def stream_answer(plan: Plan) -> bytes:
     return _STREAM_HEAD % len(body) + body
 
 
-async def ceiling(plan: Plan, segment: Segment, port: int) -> int:
+async def ceiling(plan: Plan, segment: Segment, port: int, material: Material = NO_MATERIAL) -> int:
     """Requests per CPU second."""
     stage = Stage(name="calibration", duration_seconds=1, concurrency=CONCURRENCY)
     alone = plan.model_copy(
@@ -71,8 +72,8 @@ async def ceiling(plan: Plan, segment: Segment, port: int) -> int:
     meter = Meter(watch_throttling=False)
     recorder = Recorder(alone)
     one = Segment(0, 1)
-    target = Target("127.0.0.1", port, False, "")
-    sent = kinds(alone, one, target, meter)
+    target = Target.parse(f"http://127.0.0.1:{port}")
+    sent = kinds(alone, one, target, meter, material)
     executor = Executor(alone, one, sent, recorder, meter)
     pool = executor.pool = Pool(target, Connections(), executor, sent)
     start, cpu = monotonic_ns(), cpu_ns()

@@ -100,8 +100,7 @@ class Executor:
         self._flying[exchange.request][exchange] = None
         meter.in_flight += 1
         meter.balance -= now
-        if meter.in_flight > meter.peak:
-            meter.peak = meter.in_flight
+        meter.peak = max(meter.peak, meter.in_flight)
         self.pool.dispatch(exchange)
 
     def completed(self, exchange: Exchange, failure: str | None, stamp: int) -> None:

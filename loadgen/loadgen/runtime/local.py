@@ -10,10 +10,13 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from loadgen.core.material import OPEN
 from loadgen.core.tally import Tally
 from loadgen.core.thresholds import auto_stop, beyond_doubt
+from loadgen.model.access import Access
 from loadgen.model.errors import WorkerError
 from loadgen.model.plan import Plan
+from loadgen.model.references import Material
 from loadgen.model.wire import Delta, WorkerPhase, WorkerState
 from loadgen.runtime.clock import MILLISECOND, wall_ns
 from loadgen.runtime.probe import probe
@@ -50,14 +53,18 @@ class LocalRun:
     """Called after every second."""
     interrupted: asyncio.Event = field(default_factory=asyncio.Event)
     """Set it to stop early (Ctrl-C)."""
+    access: Access = OPEN
+    material: Material = field(default_factory=dict, repr=False)
     _aborted: str | None = None
     _given_up: str | None = None
 
     async def run(self) -> Outcome:
         """Probe, start, follow, collect. Raises TargetError or WorkerError."""
-        await probe(self.plan, self.url)
+        await probe(self.plan, self.url, self.access, self.material)
         tally = Tally(self.plan)
-        supervisor = Supervisor(Assignment(self.plan, self.url, shards=self.shards))
+        supervisor = Supervisor(
+            Assignment(self.plan, self.url, shards=self.shards, access=self.access, material=self.material)
+        )
         supervisor.on_delta = lambda packed: self._follow(supervisor, tally, packed)
         try:
             await supervisor.start()

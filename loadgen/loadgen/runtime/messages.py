@@ -30,6 +30,16 @@ class Setup(Struct, tag=True):
     shards: int
     null_port: int
     """Port of the null server to calibrate against; 0 for none."""
+    access: bytes = b"{}"
+    """How the target is talked to, JSON."""
+    material: dict[str, bytes] = {}
+    """Content of the references, by path. A socket pair carries it: no other process sees it."""
+    via: str = ""
+    """A proxy's host:port."""
+
+    def __repr__(self) -> str:
+        """Without the material, which may be secret."""
+        return f"Setup(shard={self.shard})"
 
 
 class Arm(Struct, tag=True):

@@ -5,15 +5,18 @@ from typing import Any
 
 import yaml
 
+from loadgen.core.lint import ACCESS_FIELDS, PLAN_FIELDS
 from loadgen.model.errors import InvalidPlanError
-
-PLAN_FIELDS = ("requests", "load", "thresholds")
 
 
 def ignored(document: dict[str, Any]) -> list[str]:
     """The parts of a manifest that mean nothing without a cluster."""
     spec = document.get("spec")
-    return [f"spec.{name}" for name in spec if name not in PLAN_FIELDS] if isinstance(spec, dict) else []
+    if not isinstance(spec, dict):
+        return []
+    target = spec.get("target")
+    parts = [f"spec.target.{name}" for name in target or () if name not in ACCESS_FIELDS]
+    return [*parts, *(f"spec.{name}" for name in spec if name not in (*PLAN_FIELDS, "target"))]
 
 
 def read(path: Path) -> dict[str, Any]:

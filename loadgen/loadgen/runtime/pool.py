@@ -187,7 +187,7 @@ class Pool:
 
     async def _connect_to(self, address: Address) -> Connection:
         loop = asyncio.get_running_loop()
-        name = self._target.host if self._tls else None
+        name = self._target.server_name if self._tls else None
         host, port = address
         _, connection = await loop.create_connection(
             lambda: self._connection(self), host, port, ssl=self._tls, server_hostname=name

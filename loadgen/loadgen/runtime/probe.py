@@ -3,9 +3,12 @@
 import asyncio
 from dataclasses import dataclass
 
+from loadgen.core.material import OPEN
 from loadgen.core.segment import Segment
+from loadgen.model.access import Access
 from loadgen.model.errors import TargetError
 from loadgen.model.plan import Connections, Plan
+from loadgen.model.references import NO_MATERIAL, Material
 from loadgen.model.wire import Failure
 from loadgen.runtime.clock import SECOND, monotonic_ns
 from loadgen.runtime.exchange import Exchange
@@ -18,7 +21,7 @@ ADVICE = {
     Failure.DNS: "the host name cannot be resolved; check --url",
     Failure.CONNECT_REFUSED: "nothing listens there; is the server up, and the port right?",
     Failure.CONNECT_TIMEOUT: "no connection within the time-out; is a firewall or a NetworkPolicy in the way?",
-    Failure.TLS: "the TLS handshake failed; check http/https, the host name, and LOADTEST_CA_FILE for a private authority",
+    Failure.TLS: "the TLS handshake failed; check http/https, and target.tls: ca for a private authority, serverName for another name",
     Failure.TOTAL_TIMEOUT: "no complete answer within timeoutSeconds; is the model loaded?",
     Failure.PARSE: "the answer is not what the protocol says; is this the right kind of request for this server?",
     Failure.UNEXPECTED_STATUS: "the status is not among expectStatus",
@@ -26,7 +29,8 @@ ADVICE = {
     Failure.EMPTY_OUTPUT: "the answer had no output",
     Failure.STREAM_TRUNCATED: "the stream ended without its terminal event",
     Failure.STREAM_ERROR: "the stream carried an error",
-    "Http401": "the server wants credentials",
+    "Http401": "the server wants credentials: target.authorization, or others than those in LOADTEST_AUTHORIZATION",
+    "Http403": "the server does not let these credentials in",
     "Http404": "the path does not exist there; check the request's path (and the model's name)",
 }
 
@@ -42,10 +46,10 @@ class _Outcome:
             self.future.set_result(failure)
 
 
-async def probe(plan: Plan, url: str) -> None:
+async def probe(plan: Plan, url: str, access: Access = OPEN, material: Material = NO_MATERIAL) -> None:
     """Every kind of request must succeed once. Raises TargetError."""
-    target = Target.parse(url)
-    for index, kind in enumerate(kinds(plan, Segment(0, 1), target, Meter(watch_throttling=False))):
+    target = Target.parse(url, access, material)
+    for index, kind in enumerate(kinds(plan, Segment(0, 1), target, Meter(watch_throttling=False), material)):
         outcome = _Outcome(asyncio.get_running_loop().create_future())
         pool = Pool(target, Connections(), outcome, (kind,))
         now = monotonic_ns()

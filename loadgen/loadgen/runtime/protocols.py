@@ -16,6 +16,7 @@ from loadgen.core.segment import Segment
 from loadgen.core.sse import SseParser
 from loadgen.core.workload import BodyFactory
 from loadgen.model.plan import Plan
+from loadgen.model.references import NO_MATERIAL, Material
 from loadgen.model.requests import ExpectBody, Http, OpenAI, Request
 from loadgen.model.wire import Failure, http_failure
 from loadgen.runtime.clock import SECOND
@@ -208,24 +209,25 @@ def _unsuccessful(status: int) -> str:
     return http_failure(status) if status >= 400 else Failure.UNEXPECTED_STATUS
 
 
-def kinds(plan: Plan, segment: Segment, target: Target, meter: Meter) -> tuple[Kind, ...]:
+def kinds(
+    plan: Plan, segment: Segment, target: Target, meter: Meter, material: Material = NO_MATERIAL
+) -> tuple[Kind, ...]:
     """One per request of the plan, in its order."""
-    bodies = BodyFactory(plan, segment)
+    bodies = BodyFactory(plan, segment, material)
     return tuple(_kind(request, index, bodies, target, meter) for index, request in enumerate(plan.requests))
 
 
 def _kind(request: Request, index: int, bodies: BodyFactory, target: Target, meter: Meter) -> Kind:
     timeout = request.timeout_seconds * SECOND
     if request.http is not None:
-        return _http(request.http, timeout, target)
+        return _http(request.http, bodies.body(index), timeout, target)
     assert request.open_ai is not None  # noqa: S101  the model allows nothing else
     head = _open_ai_head(request.open_ai, target)
     kind = StreamKind if request.open_ai.stream else WholeKind
     return kind(head, lambda: bodies.body(index), timeout, meter)
 
 
-def _http(http: Http, timeout: int, target: Target) -> HttpKind:
-    body = (http.body or "").encode()
+def _http(http: Http, body: bytes, timeout: int, target: Target) -> HttpKind:
     headers = dict(http.headers)
     if body or http.method in {"POST", "PUT", "PATCH"}:
         headers["Content-Length"] = str(len(body))
@@ -256,7 +258,7 @@ def _open_ai_head(asked: OpenAI, target: Target) -> bytes:
 
 
 def _head(method: str, path: str, headers: dict[str, str], target: Target) -> bytes:
-    """A request's head without its empty line; the plan's headers win over ours."""
+    """A request's head without its empty line; the plan's headers win over ours, the target's come last."""
     defaults = {
         "Host": target.authority,
         "User-Agent": f"loadgen/{__version__}",
@@ -266,5 +268,5 @@ def _head(method: str, path: str, headers: dict[str, str], target: Target) -> by
     given = {name.lower() for name in headers}
     lines = [f"{method} {target.base}{path} HTTP/1.1"]
     lines += [f"{name}: {value}" for name, value in defaults.items() if name.lower() not in given]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
+    lines += [f"{name}: {value}" for name, value in (*headers.items(), *target.headers)]
     return "".join(f"{line}\r\n" for line in lines).encode("utf-8")

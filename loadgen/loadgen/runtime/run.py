@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from loadgen.core.arrivals import schedule
 from loadgen.core.segment import Segment
 from loadgen.model.plan import Plan
+from loadgen.model.references import NO_MATERIAL, Material
 from loadgen.model.wire import Cell, Delta, Pulse
 from loadgen.runtime.alarm import alarm
 from loadgen.runtime.clock import MILLISECOND, SECOND, monotonic_ns
@@ -34,12 +35,20 @@ _EMIT_AFTER_NS = 2 * MILLISECOND
 class Run:
     """Everything one shard needs for one run."""
 
-    def __init__(self, plan: Plan, segment: Segment, worker: int, shard: int, target: Target) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        segment: Segment,
+        worker: int,
+        shard: int,
+        target: Target,
+        material: Material = NO_MATERIAL,
+    ) -> None:
         loop = asyncio.get_running_loop()
         self._plan, self._worker, self._shard = plan, worker, shard
         self._recorder = Recorder(plan)
         self._meter = Meter(watch_throttling=shard == 0)
-        sent = kinds(plan, segment, target, self._meter)
+        sent = kinds(plan, segment, target, self._meter, material)
         self._executor = Executor(plan, segment, sent, self._recorder, self._meter)
         self._pool = self._executor.pool = Pool(target, plan.load.connections, self._executor, sent)
         self._pacers = [

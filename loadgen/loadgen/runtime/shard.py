@@ -14,6 +14,7 @@ import sys
 import uvloop
 
 from loadgen.core.segment import Segment
+from loadgen.model.access import Access
 from loadgen.model.errors import LoadgenError
 from loadgen.model.plan import Plan
 from loadgen.model.wire import Delta
@@ -61,8 +62,10 @@ class Shard:
     async def _set_up(self, setup: Setup) -> None:
         plan = Plan.model_validate_json(setup.plan)
         segment = Segment.of(setup.worker, setup.workers, setup.shard, setup.shards)
-        measured = await ceiling(plan, segment, setup.null_port) if setup.null_port else 0
-        self._run = Run(plan, segment, setup.worker, setup.shard, Target.parse(setup.target))
+        access = Access.model_validate_json(setup.access)
+        target = Target.parse(setup.target, access, setup.material, setup.via)
+        measured = await ceiling(plan, segment, setup.null_port, setup.material) if setup.null_port else 0
+        self._run = Run(plan, segment, setup.worker, setup.shard, target, setup.material)
         self._say(Ready(measured))
 
     async def _play(self, run: Run, start_ns: int) -> None:

@@ -18,8 +18,11 @@ from enum import StrEnum
 import msgspec
 from msgspec import Struct
 
+from loadgen.core.material import OPEN
+from loadgen.model.access import Access
 from loadgen.model.errors import WorkerError
 from loadgen.model.plan import Plan
+from loadgen.model.references import Material
 from loadgen.model.wire import FINAL_PHASES, WIRE_VERSION, WorkerPhase, WorkerState
 from loadgen.runtime.calibration import NullResponder, stream_answer
 from loadgen.runtime.clock import monotonic_of, wall_ns
@@ -77,6 +80,10 @@ class Assignment:
     workers: int = 1
     shards: int = 1
     calibrate: bool = True
+    access: Access = OPEN
+    material: Material = field(default_factory=dict, repr=False)
+    via: str = ""
+    """A proxy before the target, host:port."""
 
 
 @dataclass(slots=True, eq=False)
@@ -130,6 +137,9 @@ class Supervisor:
                     shard=shard,
                     shards=self.assignment.shards,
                     null_port=port,
+                    access=self.assignment.access.model_dump_json(exclude_none=True).encode(),
+                    material=dict(self.assignment.material),
+                    via=self.assignment.via,
                 )
             )
 

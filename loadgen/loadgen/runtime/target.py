@@ -9,10 +9,13 @@ import ipaddress
 import os
 import socket
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from loadgen.core.material import OPEN, authorities, header
+from loadgen.model.access import Access
 from loadgen.model.errors import TargetError
+from loadgen.model.references import NO_MATERIAL, Material
 from loadgen.runtime.clock import SECOND, monotonic_ns
 
 CA_FILE_VARIABLE = "LOADTEST_CA_FILE"
@@ -23,16 +26,28 @@ Address = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A base URL: scheme, authority and a path before all requests' paths."""
+    """A base URL: scheme, authority and a path before all requests' paths; and what every request says to get in."""
 
     host: str
+    """Where connections go: the target, or a proxy before it."""
     port: int
     secure: bool
     base: str
+    authority: str
+    """Value of the Host header."""
+    server_name: str
+    """Name that a certificate must have, and SNI."""
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """What every request has besides its own headers."""
+    ca: str | None = field(default=None, repr=False)
+    """Authorities to trust instead of the system's, PEM."""
 
     @classmethod
-    def parse(cls, url: str) -> "Target":
-        """Read `http://host[:port][/base]` or https."""
+    def parse(cls, url: str, access: Access = OPEN, material: Material = NO_MATERIAL, via: str = "") -> "Target":
+        """Read `http://host[:port][/base]` or https. `via` is the `host:port` of a TCP proxy before it.
+
+        Raises TargetError; InvalidPlanError where the material is of no use.
+        """
         parts = urlsplit(url)
         try:
             port = parts.port
@@ -43,21 +58,33 @@ class Target:
         if parts.username or parts.query or parts.fragment:
             raise TargetError(f"target {url!r}: leave out user, query and fragment; paths belong to the requests")
         secure = parts.scheme == "https"
-        return cls(parts.hostname, port or (443 if secure else 80), secure, parts.path.rstrip("/"))
-
-    @property
-    def authority(self) -> str:
-        """Value of the Host header."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == (443 if self.secure else 80) else f"{host}:{self.port}"
+        host, port = parts.hostname, port or (443 if secure else 80)
+        proxy, _, proxy_port = via.rpartition(":")
+        found = header(access, material)
+        return cls(
+            host=proxy or host,
+            port=int(proxy_port or port),
+            secure=secure,
+            base=parts.path.rstrip("/"),
+            authority=_authority(host, port, secure),
+            server_name=(access.tls and access.tls.server_name) or host,
+            headers=(found,) if found else (),
+            ca=authorities(access, material),
+        )
 
     def tls(self) -> ssl.SSLContext | None:
-        """TLS settings: the system's authorities, or the file named by LOADTEST_CA_FILE."""
+        """TLS settings: the authorities of the plan, else of the file named by LOADTEST_CA_FILE, else the system's."""
         if not self.secure:
             return None
-        context = ssl.create_default_context(cafile=os.environ.get(CA_FILE_VARIABLE) or None)
+        file = os.environ.get(CA_FILE_VARIABLE) if self.ca is None else None
+        context = ssl.create_default_context(cafile=file or None, cadata=self.ca)
         context.set_alpn_protocols(["http/1.1"])
         return context
+
+
+def _authority(host: str, port: int, secure: bool) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return shown if port == (443 if secure else 80) else f"{shown}:{port}"
 
 
 class Resolver:

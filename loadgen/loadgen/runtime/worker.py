@@ -16,9 +16,11 @@ from pathlib import Path
 from aiohttp import web
 from pydantic import ValidationError
 
+from loadgen.model.access import Access
 from loadgen.model.errors import ExitCode, InvalidPlanError
 from loadgen.model.plan import Plan
 from loadgen.model.wire import FINAL_PHASES, WorkerPhase
+from loadgen.runtime import folder
 from loadgen.runtime.cgroup import Cgroup, shards_of
 from loadgen.runtime.clock import SECOND, monotonic_ns
 from loadgen.runtime.control import Control, read_token
@@ -44,13 +46,18 @@ class Settings:
     def of(cls, environment: Mapping[str, str]) -> "Settings":
         """Read the variables of the contract."""
         shards = int(environment.get("LOADTEST_SHARDS") or 0) or shards_of(Cgroup().cores())
+        plan = read_plan(environment.get("LOADTEST_PLAN", "/etc/loadtest/plan.json"))
+        access = Access.model_validate_json(environment.get("LOADTEST_ACCESS") or "{}")
         assignment = Assignment(
-            plan=read_plan(environment.get("LOADTEST_PLAN", "/etc/loadtest/plan.json")),
+            plan=plan,
             target=_required(environment, "LOADTEST_TARGET"),
             worker=int(environment.get("JOB_COMPLETION_INDEX") or 0),
             workers=int(environment.get("LOADTEST_WORKERS") or 1),
             shards=shards,
             calibrate=environment.get("LOADTEST_CALIBRATE", "1") != "0",
+            access=access,
+            material=folder.mounted(plan, access, Path(environment.get("LOADTEST_DATA", "/etc/loadtest/data"))),
+            via=environment.get("LOADTEST_VIA", ""),
         )
         return cls(
             assignment=assignment,

@@ -4,15 +4,21 @@ From the operator, straight to a ready endpoint of the Service (or through the A
 is an answer about the request, anything else may pass with time.
 """
 
+import asyncio
 import json
-from dataclasses import dataclass
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import aiohttp
 
+from loadgen.core.material import authorities, header
 from loadgen.core.segment import Segment
 from loadgen.core.workload import BodyFactory
+from loadgen.model.access import Access
 from loadgen.model.plan import Plan
+from loadgen.model.references import NO_MATERIAL, Material
 from loadgen.model.requests import Request
 from loadtest_operator.adapters.errors import AdapterError, translated
 from loadtest_operator.adapters.http import prefix
@@ -23,6 +29,7 @@ from loadtest_operator.core.target import TargetView
 
 LONGEST_SECONDS = 60
 MOST_BYTES = 1024 * 1024
+NOT_LET_IN = (401, 403)
 EXPECT_LIMIT = 64 * 1024
 """As in the workers: where `expectBody` is looked for."""
 
@@ -42,42 +49,81 @@ class _Letter:
     seconds: int
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How the target is talked to."""
+
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What proves who we are."""
+    tls: ssl.SSLContext | None = None
+    server_name: str | None = None
+
+    @classmethod
+    def of(cls, view: TargetView, access: Access, material: Material) -> "Way":
+        """As the workers do: the certificate must be for the Service's name, whichever address is talked to."""
+        parts, found = urlsplit(view.url), header(access, material)
+        proof = dict([found]) if found else {}
+        if parts.scheme != "https":
+            return cls(proof)
+        name = access.tls.server_name if access.tls else None
+        return cls(proof, ssl.create_default_context(cadata=authorities(access, material)), name or parts.hostname)
+
+
 class Prober:
     """Sends probes, the way the operator reaches pods."""
 
     def __init__(self, session: aiohttp.ClientSession, kube: KubeApi, access: WorkerAccess) -> None:
         self._session, self._kube, self._access = session, kube, access
 
-    async def probe(self, plan: Plan, view: TargetView, before: ProbeResult | None) -> ProbeResult:
+    async def probe(
+        self,
+        plan: Plan,
+        view: TargetView,
+        before: ProbeResult | None,
+        way: Way = Way(),
+        material: Material = NO_MATERIAL,
+    ) -> ProbeResult:
         """Every kind of request once, one after the other; the first that fails is the result."""
-        bodies = BodyFactory(plan, Segment(0, 1))
+        bodies = await asyncio.to_thread(BodyFactory, plan, Segment(0, 1), material)
         for place, request in enumerate(plan.requests):
-            complaint, refused = await self._one(request, bodies.body(place), view)
+            complaint, refused = await self._one(request, bodies.body(place), view, way)
             if complaint:
                 again = (before.refused_in_a_row if before else 0) + 1 if refused else 0
                 return ProbeResult(ok=False, message=complaint, refused_in_a_row=again)
         return ProbeResult(ok=True)
 
-    async def _one(self, request: Request, body: bytes, view: TargetView) -> tuple[str, bool]:
+    async def _one(self, request: Request, body: bytes, view: TargetView, way: Way) -> tuple[str, bool]:
         """What was wrong (empty: nothing), and whether the target refused the request itself."""
         method, path, headers, expected = _shape(request)
         what = f"probe {request.name}: {method} {view.url}{path}"
+        letter = _Letter(method, path, {**headers, **way.headers}, body, request.timeout_seconds)
         try:
-            answer = await self._send(view, _Letter(method, path, headers, body, request.timeout_seconds))
+            answer = await self._send(view, letter, way)
         except AdapterError as error:
             return f"{what}: {error}", False
+        # An answer may repeat the key, whole or in part: then none of it is shown.
+        excerpt = " (its text is not shown: it might repeat the key)" if way.headers else _excerpt(answer.body)
+        if answer.status in NOT_LET_IN and self._lost_its_key(view, way):
+            return "", False
         if answer.status in expected:
-            return _lacking(request, answer, what), False
+            return _lacking(request, answer, what, excerpt), False
         return (
-            f"{what} answered {answer.status}{_excerpt(answer.body)}",
+            f"{what} answered {answer.status}{excerpt}",
             400 <= answer.status < 500 and answer.status != 429,
         )
 
-    async def _send(self, view: TargetView, letter: _Letter) -> _Answer:
+    def _lost_its_key(self, view: TargetView, way: Way) -> bool:
+        """The API server takes Authorization for itself and passes none on: being refused says that somebody is there."""
+        return self._by_proxy(view) and "Authorization" in way.headers
+
+    def _by_proxy(self, view: TargetView) -> bool:
+        return self._access is WorkerAccess.API_SERVER_PROXY and bool(view.endpoints and view.endpoints[0].pod)
+
+    async def _send(self, view: TargetView, letter: _Letter, way: Way) -> _Answer:
         seconds = min(letter.seconds, LONGEST_SECONDS)
-        pod = view.endpoints[0].pod if view.endpoints else ""
-        if self._access is WorkerAccess.API_SERVER_PROXY and pod:
-            path = f"/api/v1/namespaces/{view.namespace}/pods/{pod}:{view.endpoints[0].port}/proxy{letter.path}"
+        if self._by_proxy(view):
+            pod = f"{'https:' if way.tls else ''}{view.endpoints[0].pod}:{view.endpoints[0].port}"
+            path = f"/api/v1/namespaces/{view.namespace}/pods/{pod}/proxy{letter.path}"
             status, body = await self._kube.proxied(
                 letter.method,
                 path,
@@ -89,14 +135,16 @@ class Prober:
             return _Answer(status, body)
         timeout = aiohttp.ClientTimeout(total=seconds, connect=5)
         url = _base(view) + letter.path
-        with translated("no answer"):
+        with translated("no answer over TLS (see spec.target.tls)" if way.tls else "no answer"):
             async with self._session.request(
                 letter.method,
                 url,
-                headers=letter.headers,
+                headers=_with_host(letter.headers, view),
                 data=letter.body or None,
                 timeout=timeout,
                 allow_redirects=False,
+                ssl=way.tls or True,
+                server_hostname=way.server_name,
             ) as response:
                 return _Answer(response.status, await _beginning(response))
 
@@ -113,25 +161,31 @@ def _shape(request: Request) -> tuple[str, str, dict[str, str], tuple[int, ...]]
     return request.http.method, request.http.path, dict(request.http.headers), request.http.expect_status
 
 
+def _with_host(headers: Mapping[str, str], view: TargetView) -> dict[str, str]:
+    """The Service's name, as the workers call it, whichever address is talked to."""
+    given = {name.lower() for name in headers}
+    return {**headers} if "host" in given else {"Host": urlsplit(view.url).netloc, **headers}
+
+
 def _base(view: TargetView) -> str:
     """A ready endpoint, for a Service's name only means something inside the cluster."""
     if not view.endpoints:
         return view.url
     endpoint = view.endpoints[0]
     host = f"[{endpoint.address}]" if ":" in endpoint.address else endpoint.address
-    return f"http://{host}:{endpoint.port}{urlsplit(view.url).path}"
+    return f"{urlsplit(view.url).scheme}://{host}:{endpoint.port}{urlsplit(view.url).path}"
 
 
-def _lacking(request: Request, answer: _Answer, what: str) -> str:
+def _lacking(request: Request, answer: _Answer, what: str, excerpt: str) -> str:
     """A completion without a choice is no answer, whatever its status; nor is a page without the text it must contain.
 
     Regular expressions are left to the workers: a bad one (they may take for ever) would stop the operator for all.
     """
     if request.open_ai is not None and b'"choices"' not in answer.body:
-        return f"{what} answered {answer.status} without any output{_excerpt(answer.body)}"
+        return f"{what} answered {answer.status} without any output{excerpt}"
     wanted = request.http.expect_body.contains if request.http and request.http.expect_body else None
     if wanted is not None and wanted.encode() not in answer.body[:EXPECT_LIMIT]:
-        return f"{what} answered {answer.status} without {wanted[:100]!r}{_excerpt(answer.body)}"
+        return f"{what} answered {answer.status} without {wanted[:100]!r}{excerpt}"
     return ""
 
 

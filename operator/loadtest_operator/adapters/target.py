@@ -178,7 +178,7 @@ def _desired(workload: Object | None) -> int | None:
 
 def _url(reference: ServiceReference, namespace: str, port: Object | None) -> str:
     number = port["port"] if port else reference.port
-    return f"http://{reference.name}.{namespace}.svc:{number}"
+    return f"{reference.scheme.lower()}://{reference.name}.{namespace}.svc:{number}"
 
 
 def _labels(selector: Mapping[str, str]) -> str:

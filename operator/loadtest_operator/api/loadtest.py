@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from loadgen.model.access import Access, refuse_twice_given
 from loadgen.model.base import Model
 from loadgen.model.plan import Criterion, Plan, Stage
 from loadgen.model.requests import Name, Request
@@ -33,6 +34,8 @@ class ServiceReference(Model):
     """Port of the Service: its name, such as http, or its number."""
     namespace: Namespace | None = None
     """Namespace of the Service. Default: the LoadTest's own; another one only where the administrator allows it."""
+    scheme: Literal["HTTP", "HTTPS"] = "HTTP"
+    """What the port speaks. Default HTTP."""
 
 
 class WorkloadReference(Model):
@@ -55,7 +58,7 @@ class Readiness(Model):
     """Seconds to wait for them; after that the run ends with verdict Inconclusive. Default 600."""
 
 
-class Target(Model):
+class Target(Access):
     """The service under test: exactly one of serviceRef and url."""
 
     service_ref: ServiceReference | None = None
@@ -70,6 +73,18 @@ class Target(Model):
     @model_validator(mode="after")
     def _one_target(self) -> Self:
         return exactly_one(self, "service_ref", "url")
+
+    @model_validator(mode="after")
+    def _tls_is_spoken(self) -> Self:
+        secure = self.service_ref.scheme == "HTTPS" if self.service_ref else str(self.url).startswith("https:")
+        if self.tls is not None and not secure:
+            raise ValueError("tls needs a target on https: set serviceRef.scheme: HTTPS, or a url with https://")
+        return self
+
+    @property
+    def access(self) -> Access:
+        """How it is talked to."""
+        return Access(authorization=self.authorization, tls=self.tls)
 
 
 class AutoscalerReference(Model):
@@ -260,6 +275,11 @@ class LoadTestSpec(Plan):
             raise ValueError(
                 f"requests: bodies, headers and prompts have {size} characters together; at most {LARGEST_TEXTS}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _headers_are_set_once(self) -> Self:
+        refuse_twice_given(self.target, self.requests)
         return self
 
     @model_validator(mode="after")

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Protocol, TypeVar
 
 from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
+from loadgen.model import references
 from loadgen.model.base import Model
 
 GROUP: Final = "loadtest.dev"
@@ -29,8 +30,7 @@ def _port(value: Any) -> str:
     raise ValueError(f"{value!r} is no port: write its name, such as http, or its number, 1 to 65535")
 
 
-ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", min_length=1, max_length=253)]
-"""Name of an object in the cluster (DNS subdomain)."""
+ObjectName = references.ObjectName
 Namespace = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=63)]
 
 ModelT = TypeVar("ModelT", bound=Model)

@@ -9,7 +9,7 @@ case: every list and text it touches has a bound, and lists of lists are only wa
 from dataclasses import dataclass
 from typing import Any
 
-from loadgen.model import plan, requests
+from loadgen.model import access, plan, references, requests
 from loadgen.model.base import Model
 from loadtest_operator.api import loadtest, worker
 
@@ -139,6 +139,13 @@ EXPECTATION_STAGES = each(
     "scaling.expectations[].fromStage must be the name of a stage in load.stages",
 )
 
+HEADER = "has(self.target.authorization.header) ? self.target.authorization.header.name.lowerAscii() : 'authorization'"
+HEADERS_ONCE = Rule(
+    f"!has(self.target.authorization) || [{HEADER}].all(name, self.requests.all(r, !has(r.http) || !has(r.http.headers) "
+    "|| !r.http.headers.exists(key, key.lowerAscii() == name)))",
+    "requests[].http.headers must not have the header that target.authorization sets from a Secret",
+    field=".requests",
+)
 TEXTS = (
     "self.requests.map(r, "
     "(has(r.openAIChat) && has(r.openAIChat.prompt.text) ? r.openAIChat.prompt.text.size() : 0) "
@@ -149,14 +156,30 @@ TEXTS = (
 
 RULES: dict[type[Model], tuple[Rule, ...]] = {
     requests.ExpectBody: (exactly_one("contains", "matches"),),
+    references.FromEither: (exactly_one("configMapKeyRef", "secretKeyRef"),),
+    access.HeaderFromSecret: (
+        Rule(
+            f"!(self.name.lowerAscii() in {quoted([*access.RESERVED_HEADERS])})",
+            "this header is written by the generator itself: name the header that takes the key",
+            field=".name",
+        ),
+    ),
+    access.Authorization: (exactly_one("bearer", "basic", "header"),),
+    access.Tls: (
+        Rule(
+            "has(self.ca) || has(self.serverName)",
+            "set ca, serverName or both, or leave tls out: then the system's authorities are trusted",
+        ),
+    ),
     requests.Http: (
+        Rule("!(has(self.body) && has(self.bodyFrom))", "set body or bodyFrom, not both"),
         Rule(
             "!(self.method == 'HEAD' && has(self.expectBody))",
             "expectBody does not go with HEAD: its answers have no body",
             field=".expectBody",
         ),
     ),
-    requests.Prompt: (exactly_one("text", "synthetic"),),
+    requests.Prompt: (exactly_one("text", "synthetic", "jsonl"),),
     requests.Request: (
         exactly_one("openAIChat", "openAICompletions", "http"),
         Rule("!(has(self.weight) && has(self.ratePerSecond))", "set weight or ratePerSecond, not both"),
@@ -170,7 +193,15 @@ RULES: dict[type[Model], tuple[Rule, ...]] = {
         ),
     ),
     plan.Criterion: (CRITERION,),
-    loadtest.Target: (exactly_one("serviceRef", "url"),),
+    loadtest.Target: (
+        exactly_one("serviceRef", "url"),
+        Rule(
+            "!has(self.tls) || (has(self.serviceRef) ? self.serviceRef.scheme == 'HTTPS' "
+            ": has(self.url) && self.url.startsWith('https:'))",
+            "tls needs a target on https: set serviceRef.scheme: HTTPS, or a url with https://",
+            field=".tls",
+        ),
+    ),
     loadtest.Expectation: (exactly_one("scaleUp", "scaleDown", "reactionTime", "flapping"),),
     loadtest.Fault: (Rule("has(self.networkDelay)", "set exactly one of networkDelay"),),
     loadtest.NetworkDelay: (
@@ -199,6 +230,7 @@ RULES: dict[type[Model], tuple[Rule, ...]] = {
             f"requests: bodies, headers and prompts may have {loadtest.LARGEST_TEXTS} characters together",
             field=".requests",
         ),
+        HEADERS_ONCE,
         THRESHOLD_REQUEST,
         THRESHOLD_STAGES,
         EXPECTATION_STAGES,

@@ -7,7 +7,10 @@ restarts a worker: a share of the load that was lost stays lost and makes the ve
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
+from loadgen.core.material import wanted
+from loadgen.model.references import Holder
 from loadtest_operator.api.loadtest import LoadTestSpec
 from loadtest_operator.core.kinds import CONFIG_MAP, JOB, NETWORK_POLICY, POD, SECRET, SERVICE
 from loadtest_operator.core.names import Names, shorten
@@ -21,6 +24,8 @@ PROXY_PORT = 8091
 METRICS_PORT = 8092
 WORKER, PROXY = "worker", "proxy"
 TOKEN_FILE, PLAN_FILE = "/etc/loadtest/token/token", "/etc/loadtest/plan/plan.json"
+DATA = "/etc/loadtest/data"
+"""Folder of what the spec refers to: one volume, one file for each key and nothing else of the objects."""
 DEFAULT_REQUESTS = {"cpu": "100m", "memory": "128Mi"}
 # Memory is limited so that a leak cannot hurt the node; CPU is not, for a throttled generator measures itself.
 DEFAULT_LIMITS = {"memory": "512Mi"}
@@ -117,7 +122,7 @@ def job(observed: Observed) -> Object:
             },
             "template": {
                 "metadata": _pod_metadata(observed.names, spec, WORKER),
-                "spec": _pod_spec(observed, _worker_container(observed)),
+                "spec": _pod_spec(observed, _worker_container(observed), *_data(observed)),
             },
         },
     }
@@ -141,12 +146,10 @@ def proxy_service(observed: Observed) -> Object:
     }
 
 
-def workers_target(observed: Observed) -> str:
-    """Where workers send to: the proxy for the whole run if there is one, so that the path is the same in and outside
-    a fault's window."""
-    if observed.uses_proxy:
-        return f"http://{observed.names.proxy}.{observed.namespace}.svc:{PROXY_PORT}"
-    return observed.status.run.target
+def via(observed: Observed) -> str:
+    """Through what workers reach the target: the proxy for the whole run if there is one, so that the path is the same
+    in and outside a fault's window. It is plain TCP: TLS and the Host header stay the target's."""
+    return f"{observed.names.proxy}.{observed.namespace}.svc:{PROXY_PORT}" if observed.uses_proxy else ""
 
 
 def _pod_metadata(names: Names, spec: LoadTestSpec, component: str) -> Object:
@@ -162,7 +165,7 @@ def _pod_metadata(names: Names, spec: LoadTestSpec, component: str) -> Object:
     }
 
 
-def _pod_spec(observed: Observed, container: Object) -> Object:
+def _pod_spec(observed: Observed, container: Object, *volumes: Object) -> Object:
     template = observed.valid_spec.worker_template
     spec: Object = {
         "restartPolicy": "Never",
@@ -175,7 +178,7 @@ def _pod_spec(observed: Observed, container: Object) -> Object:
         "imagePullSecrets": [{"name": item.name} for item in template.image_pull_secrets],
         "affinity": _away_from_target(observed),
         "containers": [container],
-        "volumes": _volumes(observed.names),
+        "volumes": [*_volumes(observed.names), *volumes],
     }
     if template.priority_class_name:
         spec["priorityClassName"] = template.priority_class_name
@@ -206,6 +209,25 @@ def _volumes(names: Names) -> list[Object]:
         {"name": "plan", "configMap": {"name": names.plan, "items": [{"key": "plan.json", "path": "plan.json"}]}},
         {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
     ]
+
+
+def _data(observed: Observed) -> list[Object]:
+    """What the spec refers to. Optional: what was deleted since it was seen makes a worker say so, not a pod wait."""
+    objects: dict[tuple[Holder, str], dict[str, str]] = {}
+    for one in wanted(observed.plan, observed.valid_spec.target.access):
+        objects.setdefault((one.to.holder, one.to.name), {})[one.to.key] = one.to.path
+    sources = [
+        {SOURCES[holder]: {"name": name, "items": _items(keys), "optional": True}}
+        for (holder, name), keys in objects.items()
+    ]
+    return [{"name": "data", "projected": {"sources": sources, "defaultMode": 0o444}}] if sources else []
+
+
+SOURCES = {Holder.CONFIG_MAP: "configMap", Holder.SECRET: "secret"}
+
+
+def _items(keys: Mapping[str, str]) -> list[Object]:
+    return [{"key": key, "path": path} for key, path in keys.items()]
 
 
 def _container(observed: Observed, name: str, environment: Mapping[str, str]) -> Object:
@@ -251,25 +273,42 @@ def _worker_container(observed: Observed) -> Object:
     # JOB_COMPLETION_INDEX is set by the Job controller.
     environment = {
         "LOADTEST_PLAN": PLAN_FILE,
-        "LOADTEST_TARGET": workers_target(observed),
+        "LOADTEST_TARGET": observed.status.run.target,
+        "LOADTEST_VIA": via(observed),
+        "LOADTEST_ACCESS": observed.valid_spec.target.access.model_dump_json(exclude_none=True),
+        "LOADTEST_DATA": DATA,
         "LOADTEST_WORKERS": str(observed.valid_spec.load.workers),
         "LOADTEST_SHARDS": "0",
         "LOADTEST_METRICS_PORT": str(METRICS_PORT),
         **_environment(observed),
     }
     container = _container(observed, WORKER, environment)
-    return {**container, "ports": [*container["ports"], {"name": "metrics", "containerPort": METRICS_PORT}]}
+    mounts = [{"name": volume["name"], "mountPath": DATA, "readOnly": True} for volume in _data(observed)]
+    return {
+        **container,
+        "ports": [*container["ports"], {"name": "metrics", "containerPort": METRICS_PORT}],
+        "volumeMounts": [*container["volumeMounts"], *mounts],
+    }
 
 
 def _proxy_container(observed: Observed) -> Object:
-    upstream = observed.status.run.target.removeprefix("http://")
-    environment = {"LOADTEST_TARGET": upstream, "LOADTEST_LISTEN": str(PROXY_PORT), **_environment(observed)}
+    environment = {
+        "LOADTEST_TARGET": _upstream(observed.status.run.target),
+        "LOADTEST_LISTEN": str(PROXY_PORT),
+        **_environment(observed),
+    }
     container = _container(observed, PROXY, environment)
     return {
         **container,
         "ports": [*container["ports"], {"name": "data", "containerPort": PROXY_PORT}],
         "readinessProbe": {"httpGet": {"path": "/healthz", "port": CONTROL_PORT}, "periodSeconds": 1},
     }
+
+
+def _upstream(url: str) -> str:
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
+    return f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
 
 
 def label_value(text: str) -> str:

@@ -120,6 +120,10 @@ class Observed:
     stored: Stored | None = None
     trouble: str = ""
     """The last action that failed, in words."""
+    lacking: str = ""
+    """What the spec refers to and is not there."""
+    unusable: str = ""
+    """What the spec refers to and is of no use."""
 
     @property
     def valid_spec(self) -> LoadTestSpec:

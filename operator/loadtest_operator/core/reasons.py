@@ -38,6 +38,12 @@ RUN_TOKEN_REFUSED = _reason("RunTokenRefused", "A new runToken is only taken aft
 
 TARGET_NOT_FOUND = _reason("TargetNotFound", "The target's Service does not exist.", Verdict.INCONCLUSIVE)
 NOT_ENOUGH_REPLICAS = _reason("NotEnoughReplicas", "The target has too few ready replicas.", Verdict.INCONCLUSIVE)
+REFERENCE_NOT_FOUND = _reason(
+    "ReferenceNotFound",
+    "A Secret or ConfigMap that the spec refers to, or its key, is not there or not released.",
+    Verdict.INCONCLUSIVE,
+)
+REFERENCE_UNUSABLE = _reason("ReferenceUnusable", "What a Secret or ConfigMap holds cannot be used.", Verdict.ERROR)
 PROBE_FAILED = _reason(
     "ProbeFailed",
     "A real request to the target did not succeed before any load. Inconclusive, not Failed: nothing was measured, and "

@@ -16,6 +16,7 @@ from loadgen.model.wire import WorkerState
 from loadtest_operator.adapters import proxy, workers
 from loadtest_operator.adapters.control import Address
 from loadtest_operator.adapters.errors import AdapterError, ConflictError, NotFoundError
+from loadtest_operator.adapters.probe import Way
 from loadtest_operator.core import events, manifests, report
 from loadtest_operator.core.actions import (
     AbortWorkers,
@@ -84,8 +85,9 @@ async def _delete(context: Context, observed: Observed, _run: RunMemory, action:
 
 
 async def _probe(context: Context, observed: Observed, run: RunMemory, _action: ProbeTarget) -> None:
-    if observed.target is not None:
-        run.probe = await context.prober.probe(observed.plan, observed.target, run.probe)
+    if observed.target is not None and run.found is not None:
+        way = Way.of(observed.target, observed.valid_spec.target.access, run.found.material)
+        run.probe = await context.prober.probe(observed.plan, observed.target, run.probe, way, run.found.material)
 
 
 async def _start(context: Context, observed: Observed, run: RunMemory, action: StartWorkers) -> None:

@@ -15,9 +15,10 @@ from pydantic import ValidationError
 
 from loadgen.core.tally import Tally
 from loadgen.model.wire import WorkerPhase
-from loadtest_operator.adapters import proxy, target, workers
+from loadtest_operator.adapters import material, proxy, target, workers
 from loadtest_operator.adapters.control import Address
 from loadtest_operator.adapters.errors import AdapterError
+from loadtest_operator.adapters.material import Found
 from loadtest_operator.api.loadtest import LoadTestSpec
 from loadtest_operator.api.meta import ConditionType
 from loadtest_operator.api.status import LoadTestStatus, Phase
@@ -72,6 +73,8 @@ async def gather(context: Context, body: Object, memory: Memory) -> Observed:
         timeline=run.timeline,
         stored=run.stored,
         trouble=run.trouble,
+        lacking=run.found.lacking if run.found else "",
+        unusable=run.found.unusable if run.found else "",
     )
 
 
@@ -112,6 +115,9 @@ async def _look_around(
             _look_at_workers(context, namespace, names, spec, run),
             _look_at_proxy(context, namespace, names, spec, run),
         ]
+        run.found = None
+    else:
+        looks.append(_look_at_material(context, namespace, spec, run))
     await asyncio.gather(*looks)
 
 
@@ -124,6 +130,16 @@ async def _look_at_target(context: Context, namespace: str, names: Names, spec: 
         return
     if run.target.found and spec.target.service_ref is not None:
         run.timeline = timeline.extended(run.timeline, run.target, context.clock())
+
+
+async def _look_at_material(context: Context, namespace: str, spec: LoadTestSpec, run: RunMemory) -> None:
+    """Again and again until all of it is there."""
+    if run.found is not None and not run.found.lacking:
+        return
+    try:
+        run.found = await material.read(context.kube, namespace, spec)
+    except AdapterError as error:
+        run.found = Found(lacking=str(error))
 
 
 async def _load_timeline(context: Context, namespace: str, names: Names, run: RunMemory) -> None:

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from loadgen.core.tally import Tally
 from loadgen.model.wire import WorkerState
+from loadtest_operator.adapters.material import Found
 from loadtest_operator.adapters.paced import Paced
 from loadtest_operator.api.loadtest import LoadTestSpec
 from loadtest_operator.api.status import LoadTestStatus
@@ -58,6 +59,8 @@ class RunMemory:
     timeline_loaded: bool = False
     timeline_saved: str = ""
     timeline_saved_at: datetime | None = None
+    found: Found | None = field(default=None, repr=False)
+    """What the spec refers to; kept until the probe has succeeded."""
     probe: ProbeResult | None = None
     proxy: ProxyView | None = None
     stored: Stored | None = None

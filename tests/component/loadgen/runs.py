@@ -2,19 +2,30 @@
 
 import asyncio
 
+from loadgen.core.material import OPEN
 from loadgen.core.segment import Segment
 from loadgen.core.tally import Tally
+from loadgen.model.access import Access
 from loadgen.model.plan import Plan
+from loadgen.model.references import NO_MATERIAL, Material
 from loadgen.model.wire import Delta
 from loadgen.runtime.clock import monotonic_ns
 from loadgen.runtime.run import Run
 from loadgen.runtime.target import Target
 
 
-async def run(plan: Plan, url: str, *, abort_after: float | None = None) -> tuple[Tally, list[Delta]]:
+async def run(
+    plan: Plan,
+    url: str,
+    *,
+    abort_after: float | None = None,
+    access: Access = OPEN,
+    material: Material = NO_MATERIAL,
+    via: str = "",
+) -> tuple[Tally, list[Delta]]:
     """One worker with one shard."""
     tally, deltas = Tally(plan), []
-    one = Run(plan, Segment(0, 1), 0, 0, Target.parse(url))
+    one = Run(plan, Segment(0, 1), 0, 0, Target.parse(url, access, material, via), material)
     if abort_after is not None:
         asyncio.get_running_loop().call_later(abort_after, one.abort)
     await one.play(monotonic_ns() + 50_000_000, deltas.append, lambda: None)

@@ -87,9 +87,8 @@ def test_manifest(tmp_path: Path) -> None:
     """What needs a cluster is named and left aside."""
     file = tmp_path / "test.yaml"
     lines = "".join(f"  {line}\n" for line in PLAN.replace("VALUE", "1").splitlines())
-    file.write_text(
-        f"apiVersion: loadtest.dev/v1alpha1\nkind: LoadTest\nmetadata: {{name: a}}\nspec:\n  target: {{}}\n{lines}"
-    )
+    head = "apiVersion: loadtest.dev/v1alpha1\nkind: LoadTest\nmetadata: {name: a}\nspec:\n"
+    file.write_text(f"{head}  target: {{serviceRef: {{name: a, port: 80}}}}\n{lines}")
 
     done = loadgen("run", str(file), "--url", f"http://127.0.0.1:{unused_port()}")
 

@@ -86,6 +86,7 @@ async def working(plan: Plan, url: str, folder: Path, **environment: str) -> Asy
         "worker",
         env=os.environ | variables | environment,
         stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
     )
     headers = {"Authorization": "Bearer secret"}
     try:

@@ -1,6 +1,8 @@
 """The operator's probe against a loopback server: what counts as an answer."""
 
+import ssl
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -9,10 +11,12 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from builders import a_plan
-from loadtest_operator.adapters.probe import Prober
+from fakes.certificates import Authority
+from loadgen.model.access import Access
+from loadtest_operator.adapters.probe import Prober, Way
 from loadtest_operator.core.observed import ProbeResult
 from loadtest_operator.core.settings import WorkerAccess
-from loadtest_operator.core.target import TargetView
+from loadtest_operator.core.target import Endpoint, TargetView
 
 
 async def page(_request: web.Request) -> web.Response:
@@ -60,3 +64,86 @@ async def test_a_completion_has_a_choice(url: str, model: str, ok: bool) -> None
     asked = {"model": model, "prompt": {"text": "Once"}, "stream": False}
 
     assert (await probed(url, openAICompletions=asked)).ok is ok
+
+
+KEY = "sk-0123456789abcdef"
+BEARER = {"bearer": {"secretKeyRef": {"name": "gateway", "key": "token"}}}
+MATERIAL = {"secrets/gateway/token": KEY.encode()}
+
+
+async def echo(request: web.Request) -> web.Response:
+    """Lets in who has the key, and is indiscreet."""
+    known = request.headers.get("Authorization") == f"Bearer {KEY}"
+    said = f"{request.host} {request.headers.get('Authorization')}"
+    return web.Response(text=said, status=200 if known and request.path != "/teapot" else 418)
+
+
+@asynccontextmanager
+async def echoing(tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    application = web.Application()
+    application.router.add_get("/{any:.*}", echo)
+    server = TestServer(application, scheme="https" if tls else "http")
+    await server.start_server(ssl=tls)
+    try:
+        assert server.port is not None
+        yield server.port
+    finally:
+        await server.close()
+
+
+async def seen(view: TargetView, http: dict[str, Any], *, key: bool = True, **tls: Any) -> ProbeResult:
+    """The probe of a LoadTest with a key and these settings of TLS."""
+    fields = {**({"authorization": BEARER} if key else {}), **({"tls": tls["tls"]} if tls else {})}
+    material = {**MATERIAL, "configmaps/trust/ca.crt": tls.get("pem", b"")}
+    way = Way.of(view, Access.model_validate(fields), material)
+    plan = a_plan(requests=[{"name": "one", "http": http}])
+    async with aiohttp.ClientSession() as session:
+        prober = Prober(session, None, WorkerAccess.POD_IP)  # type: ignore[arg-type]
+        return await prober.probe(plan, view, None, way, material)
+
+
+async def test_the_probe_has_the_key_and_calls_the_target_by_its_name() -> None:
+    async with echoing() as port:
+        view = TargetView("http://chat.demo.svc:8000", endpoints=(Endpoint("127.0.0.1", port, "chat-1"),))
+        expected = {"contains": f"chat.demo.svc:8000 Bearer {KEY}"}
+
+        assert (await seen(view, {"expectBody": expected})).ok
+        assert "answered 418" in (await seen(view, {}, key=False)).message
+
+
+@pytest.mark.parametrize("http", [{"path": "/teapot"}, {"expectBody": {"contains": "something else"}}])
+async def test_what_a_target_sends_back_is_not_shown_where_it_might_repeat_the_key(http: dict[str, Any]) -> None:
+    async with echoing() as port:
+        result = await seen(TargetView(f"http://127.0.0.1:{port}"), http)
+
+    assert not result.ok
+    assert KEY[:8] not in result.message
+    assert "its text is not shown: it might repeat the key" in result.message
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority.of(tmp_path_factory.mktemp("pki") / "ours")
+
+
+CA = {"ca": {"configMapKeyRef": {"name": "trust", "key": "ca.crt"}}}
+
+
+async def test_an_endpoint_must_have_the_services_certificate(authority: Authority) -> None:
+    """The connection goes to an address, the name in TLS is the Service's."""
+    async with echoing(authority.server("DNS:chat.demo.svc")) as port:
+        endpoints = (Endpoint("127.0.0.1", port, "chat-1"),)
+        view = TargetView("https://chat.demo.svc:8443", endpoints=endpoints)
+        other = TargetView("https://other.demo.svc:8443", endpoints=endpoints)
+        named = {**CA, "serverName": "chat.demo.svc"}
+
+        assert (await seen(view, {}, tls=CA, pem=authority.pem)).ok
+        assert (await seen(other, {}, tls=named, pem=authority.pem)).ok
+        unknown = await seen(view, {})
+        mistaken = await seen(other, {}, tls=CA, pem=authority.pem)
+
+    for result in (unknown, mistaken):
+        assert not result.ok
+        assert "no answer over TLS (see spec.target.tls)" in result.message
+    assert "unable to get local issuer certificate" in unknown.message
+    assert "other.demo.svc" in mistaken.message

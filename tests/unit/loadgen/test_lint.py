@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadgen.core.lint import OPERATOR_FIELDS, advice, parse, problems
+from loadgen.core.lint import OPERATOR_FIELDS, access, advice, parse, problems
 from loadgen.model.errors import InvalidPlanError
 from unit.loadgen.plans import a_plan, closed, opened
 
@@ -164,3 +164,33 @@ def test_advice_on_streams_and_warmup() -> None:
     token = {**P99, "metric": "TimeToFirstToken", "statistic": "P50"}
     assert "measured on streamed answers only" in advice(a_plan(opened(10), requests=[CHAT], thresholds=[token]))[0]
     assert advice(a_plan(opened(10, warmup=True)))
+
+
+KEY = {"secretKeyRef": {"name": "gateway", "key": "token"}}
+
+
+@pytest.mark.parametrize(
+    ("target", "problem"),
+    [
+        ({"authorization": {}}, "spec.target.authorization: set exactly one of bearer and basic and header, not 0"),
+        ({"authorization": {"bearer": {"key": "x"}}}, "spec.target.authorization.bearer.secretKeyRef: Field required"),
+        ({"tls": {}}, "spec.target.tls: set ca, serverName or both"),
+        (
+            {"authorization": {"header": {"name": "X-Api-Key", **KEY}}},
+            "spec.requests[get].http.headers has 'x-api-key', which target.authorization sets from a Secret",
+        ),
+    ],
+)
+def test_the_targets_access_is_judged(target: dict[str, Any], problem: str) -> None:
+    document = a_load_test(target=target, requests=[{"name": "get", "http": {"headers": {"x-api-key": "1"}}}])
+    assert problems(document)[0].startswith(problem)
+
+
+def test_the_targets_access_is_read() -> None:
+    document = a_load_test(target={"serviceRef": {"name": "web"}, "authorization": {"bearer": KEY}})
+    asked = access(document).authorization
+
+    assert problems(document) == []
+    assert asked is not None
+    assert asked.header_name == "Authorization"
+    assert access(a_document()).authorization is None

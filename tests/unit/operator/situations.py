@@ -137,6 +137,13 @@ SITUATIONS: tuple[Situation, ...] = (
         "A worker runs out of memory before the load", Verdict.ERROR, pods(reasons.OOM_KILLED, "killed", final=True)
     ),
     Situation("A quota refuses the workers' pods", Verdict.ERROR, refused_by_quota),
+    Situation(
+        "A file of prompts has a line that cannot be read",
+        Verdict.ERROR,
+        setting(
+            unusable="spec.requests[chat].openAIChat.prompt.jsonl: ConfigMap prompts, key a.jsonl, line 3: not JSON"
+        ),
+    ),
     Situation("The spec cannot be run", Verdict.ERROR, setting(problems=("spec.load.stages: at least one is needed",))),
     Situation(
         "The target is a URL and the administrator allows none",
@@ -149,6 +156,11 @@ SITUATIONS: tuple[Situation, ...] = (
         Verdict.ABORTED,
         aborted(Phase.RUNNING),
         spec=(("thresholds", [FAST]),),
+    ),
+    Situation(
+        "A Secret that the spec refers to never comes",
+        Verdict.INCONCLUSIVE,
+        setting(lacking="spec.target.authorization.bearer: there is no Secret gateway in demo"),
     ),
     Situation("The target never gets ready", Verdict.INCONCLUSIVE, setting(target=replace(TARGET, endpoints=()))),
     Situation(

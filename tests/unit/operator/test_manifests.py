@@ -25,6 +25,12 @@ def the_job(**changes: Any) -> dict[str, Any]:
     return manifests.job(a_world(**changes).look())
 
 
+def environment_of(thing: dict[str, Any]) -> dict[str, str]:
+    """Of the container of a Job or a pod."""
+    pod = thing["spec"].get("template", thing)["spec"]
+    return {item["name"]: item["value"] for item in pod["containers"][0]["env"]}
+
+
 def pod_specs() -> list[dict[str, Any]]:
     world = a_world(faults=[DELAY])
     return [manifests.job(world.look())["spec"]["template"]["spec"], manifests.proxy_pod(world.look())["spec"]]
@@ -72,11 +78,83 @@ def test_everything_belongs_to_the_load_test() -> None:
 
 
 def test_workers_send_to_the_target() -> None:
-    assert manifests.workers_target(a_world().look()) == "http://web.demo.svc:80"
+    assert environment_of(the_job())["LOADTEST_TARGET"] == "http://web.demo.svc:80"
+    assert environment_of(the_job())["LOADTEST_VIA"] == ""
 
 
-def test_with_a_delay_they_send_to_the_proxy_for_the_whole_run() -> None:
-    assert manifests.workers_target(a_world(faults=[DELAY]).look()) == "http://test-1-proxy.demo.svc:8091"
+def test_with_a_delay_they_send_through_the_proxy_for_the_whole_run() -> None:
+    """The URL stays the target's: its Host header, its name in TLS, its base path."""
+    world = a_world(faults=[DELAY])
+    proxy = environment_of(manifests.proxy_pod(world.look()))
+
+    assert environment_of(manifests.job(world.look()))["LOADTEST_TARGET"] == "http://web.demo.svc:80"
+    assert environment_of(manifests.job(world.look()))["LOADTEST_VIA"] == "test-1-proxy.demo.svc:8091"
+    assert proxy["LOADTEST_TARGET"] == "web.demo.svc:80"
+
+
+@pytest.mark.parametrize(
+    ("url", "upstream"),
+    [
+        ("https://web.demo.svc:8443", "web.demo.svc:8443"),
+        ("https://chat.test/base", "chat.test:443"),
+        ("http://chat.test/base", "chat.test:80"),
+        ("http://[::1]:8000", "[::1]:8000"),
+    ],
+)
+def test_the_proxy_knows_the_port_of_every_url(url: str, upstream: str) -> None:
+    world = a_world(faults=[DELAY])
+    world.status = world.status.model_copy(update={"run": world.status.run.model_copy(update={"target": url})})
+
+    assert environment_of(manifests.proxy_pod(world.look()))["LOADTEST_TARGET"] == upstream
+
+
+KEY = {"name": "gateway", "key": "token"}
+SECRETIVE: dict[str, Any] = {
+    "target": {
+        "serviceRef": {"name": "web", "port": 443, "scheme": "HTTPS"},
+        "authorization": {"bearer": {"secretKeyRef": KEY}},
+        "tls": {"ca": {"configMapKeyRef": {"name": "trust", "key": "ca.crt"}}},
+    },
+    "requests": [
+        {
+            "name": "chat",
+            "openAIChat": {"model": "m", "prompt": {"jsonl": {"configMapKeyRef": {"name": "data", "key": "a.jsonl"}}}},
+        },
+        {"name": "page", "http": {"method": "POST", "bodyFrom": {"configMapKeyRef": {"name": "data", "key": "b"}}}},
+    ],
+}
+
+
+def test_what_the_spec_refers_to_is_one_volume_of_those_keys_alone() -> None:
+    pod = the_job(**SECRETIVE)["spec"]["template"]["spec"]
+    (volume,) = [volume for volume in pod["volumes"] if "projected" in volume]
+    found = {
+        (kind, source["name"], item["key"]): item["path"]
+        for one in volume["projected"]["sources"]
+        for kind, source in one.items()
+        for item in source["items"]
+    }
+    (mount,) = [mount for mount in pod["containers"][0]["volumeMounts"] if mount["name"] == volume["name"]]
+
+    assert found == {
+        ("configMap", "data", "a.jsonl"): "configmaps/data/a.jsonl",
+        ("configMap", "data", "b"): "configmaps/data/b",
+        ("secret", "gateway", "token"): "secrets/gateway/token",
+        ("configMap", "trust", "ca.crt"): "configmaps/trust/ca.crt",
+    }
+    assert mount["readOnly"] is True
+    assert mount["mountPath"] == environment_of(the_job(**SECRETIVE))["LOADTEST_DATA"]
+
+
+def test_the_proxy_has_no_part_in_it() -> None:
+    world = a_world(faults=[DELAY], **SECRETIVE)
+
+    assert not [volume for volume in manifests.proxy_pod(world.look())["spec"]["volumes"] if "projected" in volume]
+
+
+def test_without_references_there_is_no_volume() -> None:
+    pod = the_job()["spec"]["template"]["spec"]
+    assert not [volume for volume in pod["volumes"] if "projected" in volume]
 
 
 def test_only_the_operator_reaches_the_control_port() -> None:

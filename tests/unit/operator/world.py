@@ -69,6 +69,8 @@ class World:
     token: str = "1"
     problems: tuple[str, ...] = ()
     blocker: str = ""
+    lacking: str = ""
+    unusable: str = ""
     target: TargetView = TARGET
     probe_answer: ProbeResult = field(default_factory=lambda: ProbeResult(ok=True))
     probe: ProbeResult | None = None
@@ -114,6 +116,8 @@ class World:
             tally=self._tally(),
             timeline=self.seen,
             stored=self.stored,
+            lacking=self.lacking,
+            unusable=self.unusable,
         )
         return replace(world, **changes)
 

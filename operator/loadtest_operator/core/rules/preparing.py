@@ -1,6 +1,7 @@
 """Preparing: the target first, then the workers, then the start.
 
-The target comes first so that workers do not wait (and count down their deadline) for minutes while a model
+What the spec refers to comes before everything: without a key no probe could succeed, and no pod could start. Then the
+target comes, so that workers do not wait (and count down their deadline) for minutes while a model
 loads. Each wait shows its reason at once and ends the run when its time is over: `readiness.timeoutSeconds` for
 the target, the operator's `WORKER_START_SECONDS` for the workers.
 """
@@ -28,6 +29,18 @@ LEAD = timedelta(seconds=3)
 """From the decision to second 0: every worker must have got the start by then."""
 
 TARGET, WORKERS = ConditionType.TARGET_READY, ConditionType.WORKERS_READY
+
+
+def references_missing(observed: Observed) -> Step | None:
+    if _target_is_ready(observed) or not observed.lacking:
+        return None
+    return _target_waits(observed, reasons.REFERENCE_NOT_FOUND, observed.lacking)
+
+
+def references_unusable(observed: Observed) -> Step | None:
+    if _target_is_ready(observed) or not observed.unusable:
+        return None
+    return stop(observed, TARGET, reasons.REFERENCE_UNUSABLE, observed.unusable)
 
 
 def target_missing(observed: Observed) -> Step | None:
@@ -147,6 +160,8 @@ def start(observed: Observed) -> Step | None:
 
 
 RULES: tuple[Rule, ...] = (
+    references_missing,
+    references_unusable,
     target_missing,
     target_too_small,
     probe_refused,
