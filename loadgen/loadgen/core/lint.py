@@ -22,12 +22,12 @@ from loadgen.core.spans import counted_stages
 from loadgen.model.base import Model
 from loadgen.model.errors import InvalidPlanError
 from loadgen.model.plan import Metric, Plan
+from loadgen.model.requests import API_NAME
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
     from loadgen.model.plan import Threshold
-    from loadgen.model.requests import Request
 
 API_VERSION = "loadtest.dev/v1alpha1"
 KIND = "LoadTest"
@@ -151,8 +151,7 @@ def _own_words(path: str, words: str) -> str:
 def _remedy(kind: str, context: Mapping[str, Any]) -> str:
     """What would be right, for the errors that a plan's fields can have."""
     if "pattern" in context:
-        paths = "write a path that begins with /"
-        return paths if context["pattern"] == "^/" else "write lower-case letters, digits and dashes, such as peak-2"
+        return _PATTERNS.get(context["pattern"], "write lower-case letters, digits and dashes, such as peak-2")
     for limit, words in {"ge": "at least", "le": "at most", "gt": "more than", "lt": "less than"}.items():
         if limit in context:
             return f"write {words} {context[limit]}"
@@ -162,6 +161,7 @@ def _remedy(kind: str, context: Mapping[str, Any]) -> str:
     return _REMEDIES.get(kind, "")
 
 
+_PATTERNS = {"^/": "write a path that begins with /", API_NAME: "write a function's name, such as predict"}
 _REMEDIES = {
     "int_type": "write a whole number",
     "int_parsing": "write a whole number",
@@ -305,10 +305,7 @@ def _planned(threshold: Threshold, plan: Plan, stages: set[int]) -> float:
 def _not_streamed(threshold: Threshold, plan: Plan) -> str | None:
     """A metric of streams where nothing is streamed."""
     chosen = [one for one in plan.requests if threshold.request in (None, one.name)]
-    if threshold.metric not in FROM_STREAMS or any(_streams(one) for one in chosen):
+    if threshold.metric not in FROM_STREAMS or any(one.streams for one in chosen):
         return None
-    return f"thresholds[{threshold.name}]: {threshold.metric} is measured on streamed answers only: set stream: true"
-
-
-def _streams(request: Request) -> bool:
-    return request.open_ai is not None and request.open_ai.stream
+    remedy = "set stream: true (Gradio: protocol: Queue)"
+    return f"thresholds[{threshold.name}]: {threshold.metric} is measured on streamed answers only: {remedy}"

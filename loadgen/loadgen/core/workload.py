@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from loadgen.core.words import WORDS
-from loadgen.model.requests import OpenAIChat
+from loadgen.model.requests import PROMPT_HOLE, OpenAIChat
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +70,10 @@ class BodyFactory:
 
 def _source(request: Request, generator: np.random.Generator) -> Callable[[], bytes]:
     if request.open_ai is not None:
-        return _filled(template(request.open_ai), request.open_ai.prompt, generator)
+        return _filled(template(request.open_ai), HOLE, request.open_ai.prompt, generator)
+    if request.gradio is not None:
+        inputs = {"data": json.loads(request.gradio.data)}
+        return _filled(inputs, PROMPT_HOLE, request.gradio.prompt, generator)
     return _constant(_http_body(request.http))
 
 
@@ -82,13 +85,23 @@ def _constant(body: bytes) -> Callable[[], bytes]:
     return lambda: body
 
 
-def _filled(template: dict[str, Any], prompt: Prompt, generator: np.random.Generator) -> Callable[[], bytes]:
-    """The template as JSON with the prompt in its hole; words need no escaping, a text is escaped once."""
-    head, tail = json.dumps(template, separators=(",", ":")).encode().split(json.dumps(HOLE)[1:-1].encode())
+def _filled(
+    template: dict[str, Any], hole: str, prompt: Prompt | None, generator: np.random.Generator
+) -> Callable[[], bytes]:
+    """The template as JSON with the prompt in its holes; words need no escaping, a text is escaped once."""
+    written = json.dumps(template, separators=(",", ":")).encode()
+    if prompt is None:
+        return _constant(written)
+    parts = written.split(_inside(hole))
     if prompt.synthetic is None:
-        return _constant(head + json.dumps(prompt.text)[1:-1].encode() + tail)
+        return _constant(_inside(prompt.text or "").join(parts))
     source = synthetic(generator, prompt.synthetic.input_tokens)
-    return lambda: head + source() + tail
+    return lambda: source().join(parts)
+
+
+def _inside(text: str) -> bytes:
+    """As it stands between the quotes of a JSON text."""
+    return json.dumps(text)[1:-1].encode()
 
 
 def template(asked: OpenAI) -> dict[str, Any]:

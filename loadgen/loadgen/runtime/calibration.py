@@ -22,7 +22,8 @@ CONCURRENCY = 16
 EVENTS = 64
 _STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: %d\r\n\r\n"
 _EVENT = b'data: {"id":"0","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":" word"}}]}\n\n'
-_WHOLE = b'{"choices":[{"message":{"role":"assistant","content":"word"}}],"usage":{"completion_tokens":1}}'
+_WHOLE = b'{"choices":[{"message":{"role":"assistant","content":"word"}}],"usage":{"completion_tokens":1},'
+_WHOLE += b'"event_id":"0","data":["word"]}'
 
 
 class NullResponder(asyncio.Protocol):
@@ -40,7 +41,7 @@ class NullResponder(asyncio.Protocol):
         if not data.startswith(_METHODS):
             return  # the rest of a long body
         if b"text/event-stream" in data[:1024]:
-            answer = self._stream
+            answer = _CALL if data.startswith(b"GET ") else self._stream
         elif b"Accept: application/json" in data[:1024]:
             answer = _JSON
         else:
@@ -50,6 +51,8 @@ class NullResponder(asyncio.Protocol):
 
 
 _JSON = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(_WHOLE) + _WHOLE
+_CALL_BODY = b'event: generating\ndata: ["word"]\n\n' * EVENTS + b'event: complete\ndata: ["word"]\n\n'
+_CALL = _STREAM_HEAD % len(_CALL_BODY) + _CALL_BODY
 _EMPTY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 _METHODS = (b"GET ", b"POST ", b"PUT ", b"PATCH ", b"DELETE ", b"HEAD ", b"OPTIONS ")
 

@@ -11,7 +11,7 @@ from typing import cast
 from loadgen.core import openai
 from loadgen.core.sse import SseParser
 from loadgen.model.wire import Failure, http_failure
-from loadgen.runtime.exchange import Consumer, Exchange, Stream
+from loadgen.runtime.exchange import Consumer, Exchange, Following, Stream
 from loadgen.runtime.meter import Meter
 
 BODY_LIMIT = 4 * 1024 * 1024
@@ -31,6 +31,7 @@ class _Completion:
     decode: Callable[[bytes], openai.ChunkKind] = openai.decode
     """What an event, or the whole body, means."""
     consume: Consumer | None = None
+    following: Following | None = None
     bodiless: bool = False
     idempotent: bool = True
     """Generating twice does no harm, and llama.cpp's server closes after a stream without announcing it."""
@@ -38,7 +39,7 @@ class _Completion:
     def __post_init__(self) -> None:
         self.consume = self.take
 
-    def wire(self) -> bytes:
+    def wire(self, exchange: Exchange) -> bytes:
         """A fresh prompt."""
         body = self.body()
         return b"%b%d\r\n\r\n%b" % (self.head, len(body), body)

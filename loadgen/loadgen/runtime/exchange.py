@@ -18,6 +18,9 @@ Consumer = Callable[["Exchange", bytes, int], None]
 """Takes a piece of a response body and the time of the read that brought it."""
 
 
+Following = Callable[["Exchange"], bytes | None]
+
+
 class Kind(Protocol):
     """What to send for one entry of the plan's requests, and what its answers mean."""
 
@@ -28,9 +31,11 @@ class Kind(Protocol):
     timeout_ns: int
     consume: Consumer | None
     """Takes response bodies; None counts and drops them."""
+    following: "Following | None"
+    """What goes out on the same connection after an answer, or None after the last; None where one answer is all."""
 
-    def wire(self) -> bytes:
-        """The next request's bytes."""
+    def wire(self, exchange: "Exchange") -> bytes:
+        """The request's bytes; asked once more where an exchange is sent again."""
 
     def verdict(self, exchange: "Exchange") -> str | None:
         """After a complete answer: None for success or the class of the failure."""
@@ -99,5 +104,5 @@ class Exchange:
         return (self.origin - start_ns) // SECOND << 10 | self.stage << 4 | self.request
 
     def reset(self) -> None:
-        """Forget a first attempt that got no byte of an answer."""
+        """Forget an attempt that got no byte of an answer."""
         self.retried, self.connection, self.sent = True, None, 0

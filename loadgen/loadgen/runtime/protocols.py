@@ -8,17 +8,20 @@ no error object on the way.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 from loadgen import __version__
+from loadgen.core import gradio
 from loadgen.core.segment import Segment
 from loadgen.core.workload import BodyFactory
 from loadgen.model.plan import Plan
-from loadgen.model.requests import ExpectBody, Http, OpenAI, Request
+from loadgen.model.requests import ExpectBody, Gradio, GradioProtocol, Http, Request
 from loadgen.model.wire import Failure, http_failure
+from loadgen.runtime.calls import EVENT, CallKind
 from loadgen.runtime.clock import SECOND
 from loadgen.runtime.completions import StreamKind, WholeKind
-from loadgen.runtime.exchange import Consumer, Exchange, Kind, Stream
+from loadgen.runtime.exchange import Consumer, Exchange, Following, Kind, Stream
 from loadgen.runtime.meter import Meter
 from loadgen.runtime.target import Target
 
@@ -39,11 +42,12 @@ class HttpKind:
     holds: Callable[[bytes], object] | None = None
     """Whether a body is right."""
     consume: Consumer | None = None
+    following: Following | None = None
 
     def __post_init__(self) -> None:
         self.consume = self.keep if self.holds else None
 
-    def wire(self) -> bytes:
+    def wire(self, exchange: Exchange) -> bytes:
         """Always the same bytes."""
         return self.data
 
@@ -79,10 +83,21 @@ def _kind(request: Request, index: int, bodies: BodyFactory, target: Target, met
     timeout = request.timeout_seconds * SECOND
     if request.http is not None:
         return _http(request.http, timeout, target)
+    body = partial(bodies.body, index)
+    if request.gradio is not None:
+        return _gradio(request.gradio, body, timeout, target, meter)
     assert request.open_ai is not None  # noqa: S101  the model allows nothing else
-    head = _open_ai_head(request.open_ai, target)
+    head = _json_head(request.open_ai.path, target, stream=request.open_ai.stream)
     kind = StreamKind if request.open_ai.stream else WholeKind
-    return kind(head, lambda: bodies.body(index), timeout, meter)
+    return kind(head, body, timeout, meter)
+
+
+def _gradio(asked: Gradio, body: Callable[[], bytes], timeout: int, target: Target, meter: Meter) -> Kind:
+    head = _json_head(asked.path, target, stream=False)
+    if asked.protocol is GradioProtocol.PREDICT:
+        return WholeKind(head, body, timeout, meter, gradio.decode_predict)
+    listening = _head("GET", f"{asked.path}/{EVENT}", {"Accept": "text/event-stream"}, target) + b"\r\n"
+    return CallKind(head, body, listening.split(EVENT.encode(), 1), timeout, meter)
 
 
 def _http(http: Http, timeout: int, target: Target) -> HttpKind:
@@ -110,9 +125,10 @@ def _holds(expected: ExpectBody | None) -> Callable[[bytes], object] | None:
     return lambda body: wanted in body
 
 
-def _open_ai_head(asked: OpenAI, target: Target) -> bytes:
-    accept = "text/event-stream" if asked.stream else "application/json"
-    head = _head("POST", asked.path, {"Accept": accept, "Content-Type": "application/json"}, target)
+def _json_head(path: str, target: Target, *, stream: bool) -> bytes:
+    """Up to the value of Content-Length."""
+    accept = "text/event-stream" if stream else "application/json"
+    head = _head("POST", path, {"Accept": accept, "Content-Type": "application/json"}, target)
     return head + b"Content-Length: "
 
 

@@ -143,6 +143,8 @@ TEXTS = (
     "self.requests.map(r, "
     "(has(r.openAIChat) && has(r.openAIChat.prompt.text) ? r.openAIChat.prompt.text.size() : 0) "
     "+ (has(r.openAICompletions) && has(r.openAICompletions.prompt.text) ? r.openAICompletions.prompt.text.size() : 0) "
+    "+ (has(r.gradio) ? r.gradio.data.size() : 0) "
+    "+ (has(r.gradio) && has(r.gradio.prompt) && has(r.gradio.prompt.text) ? r.gradio.prompt.text.size() : 0) "
     "+ (has(r.http) && has(r.http.body) ? r.http.body.size() : 0) "
     "+ (has(r.http) && has(r.http.headers) ? r.http.headers.map(key, r.http.headers[key].size()).sum() : 0)).sum()"
 )
@@ -156,9 +158,26 @@ RULES: dict[type[Model], tuple[Rule, ...]] = {
             field=".expectBody",
         ),
     ),
+    requests.Gradio: (
+        Rule(
+            "self.data.trim().startsWith('[') && self.data.trim().endsWith(']')",
+            "data is no JSON array: write the inputs in brackets",
+            field=".data",
+        ),
+        Rule(
+            "!has(self.prompt) || self.data.contains('{prompt}')",
+            'prompt has no place in data: write "{prompt}" where it belongs',
+            field=".prompt",
+        ),
+        Rule(
+            "has(self.prompt) || !self.data.contains('{prompt}')",
+            "data holds {prompt}: set prompt, which says what stands in for it",
+            field=".data",
+        ),
+    ),
     requests.Prompt: (exactly_one("text", "synthetic"),),
     requests.Request: (
-        exactly_one("openAIChat", "openAICompletions", "http"),
+        exactly_one("openAIChat", "openAICompletions", "gradio", "http"),
         Rule("!(has(self.weight) && has(self.ratePerSecond))", "set weight or ratePerSecond, not both"),
     ),
     plan.Stage: (

@@ -83,5 +83,16 @@ def test_a_plain_request_has_its_body() -> None:
     assert factory.body(0) == "raw ü".encode()
 
 
+def test_a_gradio_function_gets_its_inputs() -> None:
+    asked = {"apiName": "/predict", "data": ' [ "say {prompt}", 0.7, ["{prompt}", {"a": null}] ]'}
+    prompt = 'a "word"\n'
+    request = [{"name": "call", "gradio": {**asked, "prompt": {"text": prompt}}}]
+    assert bodies(1, request) == [{"data": [f"say {prompt}", 0.7, [prompt, {"a": None}]]}]
+    request = [{"name": "call", "gradio": {**asked, "prompt": {"synthetic": {"inputTokens": {"mean": 5}}}}}]
+    (body,) = bodies(1, request)
+    assert body["data"][0] == "say " + body["data"][2][0]
+    assert bodies(1, [{"name": "call", "gradio": {"apiName": "f", "data": "[1]"}}]) == [{"data": [1]}]
+
+
 def test_there_are_as_many_words_as_bytes() -> None:
     assert len(set(WORDS)) == 256
