@@ -202,6 +202,10 @@ class Request(Model):
     """Instead of weight: a steady trickle of its own beside the load, per second over all workers."""
     timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
     """A request not finished by then has failed as TotalTimeout. Default 60."""
+    first_byte_timeout_seconds: Annotated[int, Field(ge=1, le=3600)] | None = None
+    """An answer that has not begun by then, from the intended start, has failed as FirstByteTimeout. Default: only timeoutSeconds."""
+    stall_timeout_seconds: Annotated[int, Field(ge=1, le=3600)] | None = None
+    """An answer that has begun and then brings no byte for so long has failed as StallTimeout. Default: only timeoutSeconds."""
     slo: Slo | None = None
     """Bounds of a good request."""
     open_ai_chat: Annotated[OpenAIChat | None, Field(alias="openAIChat")] = None
@@ -217,6 +221,13 @@ class Request(Model):
     def _consistent(self) -> Self:
         if self.weight is not None and self.rate_per_second is not None:
             raise ValueError("set weight or ratePerSecond, not both")
+        for name in ("first_byte_timeout_seconds", "stall_timeout_seconds"):
+            seconds = getattr(self, name)
+            if seconds is not None and seconds >= self.timeout_seconds:
+                alias = type(self).model_fields[name].alias
+                raise ValueError(
+                    f"{alias} {seconds} can never be reached: it must be less than timeoutSeconds {self.timeout_seconds}"
+                )
         return require_exactly_one(self, "open_ai_chat", "open_ai_completions", "gradio", "http")
 
     @property

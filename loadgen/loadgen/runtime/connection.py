@@ -83,6 +83,11 @@ class Connection(asyncio.Protocol):
         self.alive = True
         self._owner.opened(self)
 
+    @property
+    def heard(self) -> int:
+        """When the last bytes were read; ns, 0 before the first."""
+        return self._stamp
+
     def send(self, exchange: Exchange) -> None:
         """Start an exchange on this idle connection."""
         data = exchange.kind.wire(exchange)

@@ -40,6 +40,15 @@ def exactly_one(*fields: str) -> Rule:
     return Rule(f"{given} == 1", f"set exactly one of {names}")
 
 
+def within_timeout(field: str) -> Rule:
+    """A time-out for a part of a request is shorter than the whole's."""
+    return Rule(
+        f"!has(self.{field}) || self.{field} < self.timeoutSeconds",
+        f"{field} can never be reached: it must be less than timeoutSeconds",
+        field=f".{field}",
+    )
+
+
 def unchanged(field: str, *, optional: bool = False) -> Rule:
     """The member stays as it is until runToken changes."""
     same = f"self.{field} == oldSelf.{field}"
@@ -178,6 +187,7 @@ RULES: dict[type[Model], tuple[Rule, ...]] = {
     requests.Prompt: (exactly_one("text", "synthetic"),),
     requests.Request: (
         exactly_one("openAIChat", "openAICompletions", "gradio", "http"),
+        *(within_timeout(field) for field in ("firstByteTimeoutSeconds", "stallTimeoutSeconds")),
         Rule("!(has(self.weight) && has(self.ratePerSecond))", "set weight or ratePerSecond, not both"),
     ),
     plan.Stage: (
