@@ -94,6 +94,20 @@ def decode(data: bytes) -> ChunkKind:
     return _kind(chunk) if chunk.choices is not None else _without_choices(data, chunk)
 
 
+def text(data: bytes) -> str:
+    """What a message that `decode` took says: content, or a completion's text; reasoning and calls are not said."""
+    choices = _decode_chunk(data).choices or ()
+    return "".join(_said(choice) for choice in choices[:1])
+
+
+def _said(choice: _Choice) -> str:
+    message = choice.delta or choice.message
+    content = message.content if message is not None else choice.text
+    if isinstance(content, list):
+        return "".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
+    return content or ""
+
+
 def _not_json(data: bytes, error: Exception) -> ChunkKind:
     text = data.strip()
     if text == b"[DONE]":

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from loadgen.core.conversation import Conversations
 from loadgen.core.words import WORDS
 from loadgen.model.requests import PROMPT_HOLE, OpenAIChat
 
@@ -62,10 +63,20 @@ class BodyFactory:
     def __init__(self, plan: Plan, segment: Segment) -> None:
         key = (BODIES, segment.index, segment.count)
         generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence(plan.load.seed, spawn_key=key)))
+        self._requests, self._generator = plan.requests, generator
         self._sources = [_source(request, generator) for request in plan.requests]
 
     def body(self, request_index: int) -> bytes:
         return self._sources[request_index]()
+
+    def conversations(self, request_index: int) -> Conversations:
+        """For a chat of several turns, instead of bodies."""
+        chat = self._requests[request_index].open_ai_chat
+        if chat is None:
+            raise ValueError(f"request {request_index} is no chat")
+        whole = {**template(chat), "messages": [HOLE]}
+        head, tail = _written(whole).split(b'"%b"' % _inside(HOLE))
+        return Conversations(chat.turns, _prompts(chat.prompt, self._generator), head, tail)
 
 
 def _source(request: Request, generator: np.random.Generator) -> Callable[[], bytes]:
@@ -89,14 +100,24 @@ def _filled(
     template: dict[str, Any], hole: str, prompt: Prompt | None, generator: np.random.Generator
 ) -> Callable[[], bytes]:
     """The template as JSON with the prompt in its holes; words need no escaping, a text is escaped once."""
-    written = json.dumps(template, separators=(",", ":")).encode()
     if prompt is None:
-        return _constant(written)
-    parts = written.split(_inside(hole))
+        return _constant(_written(template))
+    parts = _written(template).split(_inside(hole))
+    source = _prompts(prompt, generator)
     if prompt.synthetic is None:
-        return _constant(_inside(prompt.text or "").join(parts))
-    source = synthetic(generator, prompt.synthetic.input_tokens)
+        return _constant(source().join(parts))
     return lambda: source().join(parts)
+
+
+def _prompts(prompt: Prompt, generator: np.random.Generator) -> Callable[[], bytes]:
+    """Prompts as they stand between the quotes of a JSON text."""
+    if prompt.synthetic is None:
+        return _constant(_inside(prompt.text or ""))
+    return synthetic(generator, prompt.synthetic.input_tokens)
+
+
+def _written(document: dict[str, Any]) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode()
 
 
 def _inside(text: str) -> bytes:

@@ -76,6 +76,8 @@ class OpenAIChat(OpenAI):
 
     path: Path = "/v1/chat/completions"
     """Path of the endpoint. Default /v1/chat/completions."""
+    turns: Annotated[int, Field(ge=1, le=64)] = 1
+    """Turns of a conversation: each is a request of its own that carries all that was said, with the model's own answers. Default 1."""
 
 
 class OpenAICompletions(OpenAI):

@@ -9,6 +9,7 @@ from array import array
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from loadgen.core.conversation import Conversation
 from loadgen.runtime.clock import SECOND
 
 if TYPE_CHECKING:
@@ -69,11 +70,13 @@ class Exchange:
 
     __slots__ = (
         "begun", "connection", "headers", "intended", "kind", "last", "request", "retried", "sent", "slot", "stage", "status",
-        "stream",
+        "stream", "talk",
     )  # fmt: skip
 
     connection: "Connection | None"
     stream: Stream | None
+    talk: Conversation | None
+    """The conversation that it is a turn of."""
 
     def __init__(self, kind: Kind, stage: int, request: int, intended: int, begun: int, slot: int = -1) -> None:
         self.kind = kind
@@ -84,7 +87,7 @@ class Exchange:
         """When the generator acted on it."""
         self.slot = slot
         """The closed-loop slot that it belongs to; -1 in open stages."""
-        self.connection = self.stream = None
+        self.connection = self.stream = self.talk = None
         self.sent = self.headers = self.last = self.status = 0
         """`last`: the last output, or the last byte of the body where outputs are not told apart."""
         self.retried = False

@@ -23,6 +23,7 @@ from loadgen.runtime.clock import SECOND
 from loadgen.runtime.completions import StreamKind, WholeKind
 from loadgen.runtime.exchange import Consumer, Exchange, Following, Kind, Stream
 from loadgen.runtime.meter import Meter
+from loadgen.runtime.talks import TalkKind
 from loadgen.runtime.target import Target
 
 EXPECT_LIMIT = 64 * 1024
@@ -89,7 +90,9 @@ def _kind(request: Request, index: int, bodies: BodyFactory, target: Target, met
     assert request.open_ai is not None  # noqa: S101  the model allows nothing else
     head = _json_head(request.open_ai.path, target, stream=request.open_ai.stream)
     kind = StreamKind if request.open_ai.stream else WholeKind
-    return kind(head, body, timeout, meter)
+    one = kind(head, body, timeout, meter)
+    several = request.open_ai_chat is not None and request.open_ai_chat.turns > 1
+    return TalkKind(one, bodies.conversations(index), timeout) if several else one
 
 
 def _gradio(asked: Gradio, body: Callable[[], bytes], timeout: int, target: Target, meter: Meter) -> Kind:
