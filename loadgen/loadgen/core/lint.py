@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
     from loadgen.model.plan import Threshold
+    from loadgen.model.requests import Request
 
 API_VERSION = "loadtest.dev/v1alpha1"
 KIND = "LoadTest"
@@ -273,9 +274,21 @@ def _dangling(path: str, kind: str, wanted: Iterable[Any], items: list[Mapping[s
 def advice(plan: Plan) -> list[str]:
     """What a valid plan will not be able to tell; no reason to refuse it."""
     found = [_too_few(threshold, plan) or _not_streamed(threshold, plan) for threshold in plan.thresholds]
+    found += [_always_the_same(request) for request in plan.requests]
     if all(stage.warmup for stage in plan.load.stages):
         found.append("every stage of load.stages is warmup, so warmup is judged; leave warmup out of the main stage")
     return [one for one in found if one]
+
+
+def _always_the_same(request: Request) -> str | None:
+    """A text that a prefix cache has after its first request; a trickle beside the load may be meant so."""
+    prompt = request.prompt
+    if prompt is None or prompt.text is None or prompt.cache_bust or not request.effective_weight:
+        return None
+    return (
+        f"requests[{request.name}]: every request has the same prompt, which a server's prefix cache makes faster than "
+        f"real ones: set prompt.cacheBust: true, or use prompt.synthetic"
+    )
 
 
 def _too_few(threshold: Threshold, plan: Plan) -> str | None:

@@ -3,7 +3,8 @@
 A synthetic prompt of n words (about n tokens) begins with four random words out of 256, 2³² beginnings: a server's
 prefix cache, which matches from the start, finds nothing to reuse and cannot flatter the target. The rest is a
 random window of a text of 65 536 random words, cut out by two look-ups, so a prompt of thousands of tokens costs as
-little as a short one. A segment draws its prompts from a stream of its own.
+little as a short one. A text of the plan's is sent as it is, or after four such words (`cacheBust`). A segment draws its
+prompts from a stream of its own.
 """
 
 from __future__ import annotations
@@ -39,12 +40,17 @@ def synthetic(generator: np.random.Generator, lengths: SyntheticTokens) -> Calla
     def prompt() -> bytes:
         drawn = generator.normal(lengths.mean, lengths.stddev) if lengths.stddev else lengths.mean
         words = min(max(round(drawn), 1), TEXT_WORDS)
-        salt = int(generator.integers(1 << 8 * SALT)).to_bytes(SALT, "little")[:words]
+        salt = _salt(generator)[:words]
         rest = words - len(salt)
         begin = int(generator.integers(TEXT_WORDS - rest + 1))
-        return b" ".join([_WORDS[byte] for byte in salt]) + text[starts[begin] : starts[begin + rest]]
+        return b" ".join(salt) + text[starts[begin] : starts[begin + rest]]
 
     return prompt
+
+
+def _salt(generator: np.random.Generator) -> list[bytes]:
+    """Four words that no other prompt is likely to begin with."""
+    return [_WORDS[byte] for byte in int(generator.integers(1 << 8 * SALT)).to_bytes(SALT, "little")]
 
 
 _WORDS = tuple(word.encode() for word in WORDS)
@@ -104,16 +110,20 @@ def _filled(
         return _constant(_written(template))
     parts = _written(template).split(_inside(hole))
     source = _prompts(prompt, generator)
-    if prompt.synthetic is None:
+    if prompt.synthetic is None and not prompt.cache_bust:
         return _constant(source().join(parts))
     return lambda: source().join(parts)
 
 
 def _prompts(prompt: Prompt, generator: np.random.Generator) -> Callable[[], bytes]:
     """Prompts as they stand between the quotes of a JSON text."""
-    if prompt.synthetic is None:
-        return _constant(_inside(prompt.text or ""))
-    return synthetic(generator, prompt.synthetic.input_tokens)
+    if prompt.synthetic is not None:
+        return synthetic(generator, prompt.synthetic.input_tokens)
+    text = _inside(prompt.text or "")
+    if not prompt.cache_bust:
+        return _constant(text)
+    after = _inside("\n") + text
+    return lambda: b" ".join(_salt(generator)) + after
 
 
 def _written(document: dict[str, Any]) -> bytes:

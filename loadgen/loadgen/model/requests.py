@@ -48,9 +48,13 @@ class Prompt(Model):
     """The same prompt for every request."""
     synthetic: SyntheticPrompt | None = None
     """Random words of a given length distribution."""
+    cache_bust: bool = False
+    """Put four random words and a line break before the text in every request: a prefix cache finds nothing to reuse. Default false."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
+        if self.synthetic is not None and self.cache_bust:
+            raise ValueError("cacheBust is for a text: synthetic prompts differ already, leave it out")
         return require_exactly_one(self, "text", "synthetic")
 
 

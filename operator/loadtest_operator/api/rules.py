@@ -184,7 +184,14 @@ RULES: dict[type[Model], tuple[Rule, ...]] = {
             field=".data",
         ),
     ),
-    requests.Prompt: (exactly_one("text", "synthetic"),),
+    requests.Prompt: (
+        exactly_one("text", "synthetic"),
+        Rule(
+            "!(has(self.synthetic) && self.cacheBust)",
+            "cacheBust is for a text: synthetic prompts differ already, leave it out",
+            field=".cacheBust",
+        ),
+    ),
     requests.Request: (
         exactly_one("openAIChat", "openAICompletions", "gradio", "http"),
         *(within_timeout(field) for field in ("firstByteTimeoutSeconds", "stallTimeoutSeconds")),

@@ -180,6 +180,17 @@ def test_advice_counts_only_the_named_request() -> None:
     assert advice(a_plan(opened(1, 60), requests=requests, thresholds=[{**P99, "request": "tick"}])) == []
 
 
+def test_advice_on_a_prompt_that_is_always_the_same() -> None:
+    asked = {"model": "m", "prompt": {"text": "x"}}
+    (said,) = advice(a_plan(opened(10), requests=[{"name": "chat", "openAIChat": asked}]))
+    assert said.startswith("requests[chat]: every request has the same prompt")
+    for differing in ({"text": "x", "cacheBust": True}, {"synthetic": {"inputTokens": {"mean": 5}}}):
+        request = {"name": "chat", "openAIChat": {**asked, "prompt": differing}}
+        assert advice(a_plan(opened(10), requests=[request])) == []
+    trickle = {"name": "chat", "openAIChat": asked, "ratePerSecond": 1}
+    assert advice(a_plan(opened(10), requests=[REQUEST, trickle])) == []
+
+
 def test_advice_on_streams_and_warmup() -> None:
     token = {**P99, "metric": "TimeToFirstToken", "statistic": "P50"}
     assert "measured on streamed answers only" in advice(a_plan(opened(10), requests=[CHAT], thresholds=[token]))[0]

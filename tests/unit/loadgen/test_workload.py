@@ -41,6 +41,15 @@ def test_a_text_is_sent_as_it_is() -> None:
     ]
 
 
+def test_a_busted_text_never_begins_alike() -> None:
+    prompts = [prompt_of(body) for body in bodies(500, chat({"text": 'say "hi"', "cacheBust": True}))]
+    salts, texts = zip(*(prompt.split("\n") for prompt in prompts), strict=True)
+    assert set(texts) == {'say "hi"'}
+    assert len(set(salts)) == 500
+    assert all(len(salt.split(" ")) == 4 and set(salt.split(" ")) <= set(WORDS) for salt in salts)
+    assert [prompt_of(body) for body in bodies(500, chat({"text": 'say "hi"', "cacheBust": True}))] == prompts
+
+
 def test_a_completion_has_a_prompt_and_no_messages() -> None:
     asked = {"model": "m", "prompt": {"text": "Once"}, "maxTokens": 5, "stream": False}
     (body,) = bodies(1, [{"name": "text", "openAICompletions": asked}])
