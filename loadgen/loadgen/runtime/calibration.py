@@ -8,11 +8,11 @@ parsed by the very code that does so in the run; streams get as many events as t
 import asyncio
 
 from loadgen.core.segment import Segment
-from loadgen.model.plan import Connections, Load, Plan, Stage
+from loadgen.model.plan import Load, Plan, Stage
+from loadgen.runtime.client import client
 from loadgen.runtime.clock import SECOND, cpu_ns, monotonic_ns
 from loadgen.runtime.executor import Executor
 from loadgen.runtime.meter import Meter
-from loadgen.runtime.pool import Pool
 from loadgen.runtime.protocols import kinds
 from loadgen.runtime.recorder import Recorder
 from loadgen.runtime.target import Target
@@ -67,16 +67,15 @@ def stream_answer(plan: Plan) -> bytes:
 async def ceiling(plan: Plan, segment: Segment, port: int) -> int:
     """Requests per CPU second."""
     stage = Stage(name="calibration", duration_seconds=1, concurrency=CONCURRENCY)
-    alone = plan.model_copy(
-        update={"load": Load(stages=(stage,), connections=Connections(), max_in_flight=CONCURRENCY)}
-    )
+    load = Load(stages=(stage,), client=plan.load.client, max_in_flight=CONCURRENCY)
+    alone = plan.model_copy(update={"load": load})
     meter = Meter(watch_throttling=False)
     recorder = Recorder(alone)
     one = Segment(0, 1)
     target = Target("127.0.0.1", port, False, "")
     sent = kinds(alone, one, target, meter)
     executor = Executor(alone, one, sent, recorder, meter)
-    pool = executor.pool = Pool(target, Connections(), executor, sent)
+    pool = executor.pool = client(alone, target, executor, sent, proxies=False)
     start, cpu = monotonic_ns(), cpu_ns()
     recorder.begin(start)
     executor.begin(start)

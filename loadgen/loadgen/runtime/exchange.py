@@ -7,16 +7,24 @@ brought them, taken before parsing. All are nanoseconds of one monotonic clock; 
 
 from array import array
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from loadgen.core.conversation import Conversation
 from loadgen.runtime.clock import SECOND
 
-if TYPE_CHECKING:
-    from loadgen.runtime.connection import Connection
-
 Consumer = Callable[["Exchange", bytes, int], None]
 """Takes a piece of a response body and the time of the read that brought it."""
+
+
+class Line(Protocol):
+    """What an exchange is on."""
+
+    @property
+    def heard(self) -> int:
+        """When something was last read there; ns, 0 before the first byte."""
+
+    def cancel(self) -> None:
+        """Give up the exchange under way."""
 
 
 Following = Callable[["Exchange"], bytes | None]
@@ -73,7 +81,7 @@ class Exchange:
         "stream", "talk",
     )  # fmt: skip
 
-    connection: "Connection | None"
+    connection: Line | None
     stream: Stream | None
     talk: Conversation | None
     """The conversation that it is a turn of."""

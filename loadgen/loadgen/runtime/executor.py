@@ -17,11 +17,11 @@ from loadgen.core.concurrency import slots
 from loadgen.core.segment import Segment
 from loadgen.model.plan import Plan
 from loadgen.model.wire import Failure
+from loadgen.runtime.client import Client
 from loadgen.runtime.clock import SECOND, monotonic_ns
 from loadgen.runtime.exchange import Exchange, Kind
 from loadgen.runtime.meter import Meter
 from loadgen.runtime.patience import Patience
-from loadgen.runtime.pool import Pool
 from loadgen.runtime.recorder import Recorder
 from loadgen.runtime.slots import Slot
 
@@ -34,7 +34,7 @@ class Executor:
     """One shard's requests in flight."""
 
     def __init__(self, plan: Plan, segment: Segment, kinds: tuple[Kind, ...], recorder: Recorder, meter: Meter) -> None:
-        self.pool: Pool
+        self.pool: Client
         self._kinds, self._recorder, self._meter = kinds, recorder, meter
         self._cap = segment.share(plan.load.max_in_flight)
         self._flying: tuple[dict[Exchange, None], ...] = tuple({} for _ in kinds)

@@ -197,6 +197,13 @@ RULES: dict[type[Model], tuple[Rule, ...]] = {
         *(within_timeout(field) for field in ("firstByteTimeoutSeconds", "stallTimeoutSeconds")),
         Rule("!(has(self.weight) && has(self.ratePerSecond))", "set weight or ratePerSecond, not both"),
     ),
+    plan.Load: (
+        Rule(
+            "self.client != 'Compatible' || !(has(self.connections.maxAgeSeconds) || has(self.connections.maxRequests))",
+            "connections does not go with client Compatible: leave it out, or use client Native",
+            field=".connections",
+        ),
+    ),
     plan.Stage: (
         exactly_one("arrivalRate", "concurrency"),
         Rule(
