@@ -25,11 +25,17 @@ def spell(text: str) -> Iterator[str]:
         yield (text + " ") * piece
 
 
+def fail(text: str) -> str:
+    """No answer."""
+    raise gradio.Error(f"cannot answer {text}")
+
+
 def main() -> None:
     with gradio.Blocks(analytics_enabled=False) as app:
         prompt, answer = gradio.Textbox(), gradio.Textbox()
         gradio.Button("shout").click(shout, prompt, answer, api_name="shout", concurrency_limit=16)
         gradio.Button("spell").click(spell, prompt, answer, api_name="spell", concurrency_limit=16)
+        gradio.Button("fail").click(fail, prompt, answer, api_name="fail", concurrency_limit=16)
     app.queue(max_size=1000)
     app.launch(server_name="127.0.0.1", server_port=int(sys.argv[1]), prevent_thread_lock=True, quiet=True)
     print("listening", flush=True)

@@ -37,6 +37,7 @@ http {{
     listen 127.0.0.1:{port} backlog=16384;
     location / {{ return 200 '{{"status":"ok"}}'; }}
     location /status {{ stub_status; }}
+    location /forwarded {{ proxy_pass http://$http_host$request_uri; proxy_set_header Via nginx; proxy_buffering off; }}
     location /missing {{ return 404; }}
     location /busy {{ return 503; }}
   }}
@@ -89,7 +90,10 @@ def gradio() -> Iterator[str]:
 
 @contextmanager
 def nginx(*, prefix: tuple[str, ...] = ()) -> Iterator[str]:
-    """The URL of an nginx with one worker that answers 15 bytes of JSON; `prefix` is put before it, e.g. taskset."""
+    """The URL of an nginx with one worker that answers 15 bytes of JSON; for paths /forwarded it is a forward proxy.
+
+    `prefix` is put before its command, e.g. taskset.
+    """
     binary = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
     if binary is None:
         raise MissingServerError("nginx is not installed")

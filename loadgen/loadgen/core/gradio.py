@@ -12,6 +12,7 @@ function that does not generate it is the only one. Where a generator's last val
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -45,6 +46,7 @@ class _Message(Struct, gc=False):
     title: str | None = None
 
 
+_ID = re.compile(r"[A-Za-z0-9_.~-]{1,256}")
 _decode_joined = msgspec.json.Decoder(_Joined).decode
 _decode_message = msgspec.json.Decoder(_Message).decode
 _decode_output = msgspec.json.Decoder(_Output).decode
@@ -52,8 +54,11 @@ _decode_any = msgspec.json.Decoder().decode
 
 
 def event_id(body: bytes) -> str:
-    """What the first of the two requests of call and queue answers."""
-    return _strictly(_decode_joined, body).event_id
+    """What the first of the two requests of call and queue answers; it goes into the second one's path."""
+    event = _strictly(_decode_joined, body).event_id
+    if not _ID.fullmatch(event):
+        raise ParseError(f"not an event's id: {event[:60]!r}")
+    return event
 
 
 def decode_call(event: Event) -> ChunkKind:

@@ -23,6 +23,7 @@ from loadgen.model.access import Access, refuse_twice_given
 from loadgen.model.base import Model
 from loadgen.model.errors import InvalidPlanError
 from loadgen.model.plan import Metric, Plan
+from loadgen.model.requests import API_NAME
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -184,8 +185,7 @@ def _own_words(path: str, words: str) -> str:
 def _remedy(kind: str, context: Mapping[str, Any]) -> str:
     """What would be right, for the errors that a plan's fields can have."""
     if "pattern" in context:
-        paths = "write a path that begins with /"
-        return paths if context["pattern"] == "^/" else "write lower-case letters, digits and dashes, such as peak-2"
+        return _PATTERNS.get(context["pattern"], "write lower-case letters, digits and dashes, such as peak-2")
     for limit, words in {"ge": "at least", "le": "at most", "gt": "more than", "lt": "less than"}.items():
         if limit in context:
             return f"write {words} {context[limit]}"
@@ -195,6 +195,7 @@ def _remedy(kind: str, context: Mapping[str, Any]) -> str:
     return _REMEDIES.get(kind, "")
 
 
+_PATTERNS = {"^/": "write a path that begins with /", API_NAME: "write a function's name, such as predict"}
 _REMEDIES = {
     "int_type": "write a whole number",
     "int_parsing": "write a whole number",
@@ -306,9 +307,21 @@ def _dangling(path: str, kind: str, wanted: Iterable[Any], items: list[Mapping[s
 def advice(plan: Plan) -> list[str]:
     """What a valid plan will not be able to tell; no reason to refuse it."""
     found = [_too_few(threshold, plan) or _not_streamed(threshold, plan) for threshold in plan.thresholds]
+    found += [_always_the_same(request) for request in plan.requests]
     if all(stage.warmup for stage in plan.load.stages):
         found.append("every stage of load.stages is warmup, so warmup is judged; leave warmup out of the main stage")
     return [one for one in found if one]
+
+
+def _always_the_same(request: Request) -> str | None:
+    """A text that a prefix cache has after its first request; a trickle beside the load may be meant so."""
+    prompt = request.prompt
+    if prompt is None or prompt.text is None or prompt.cache_bust or not request.effective_weight:
+        return None
+    return (
+        f"requests[{request.name}]: every request has the same prompt, which a server's prefix cache makes faster than "
+        f"real ones: set prompt.cacheBust: true, or use prompt.synthetic"
+    )
 
 
 def _too_few(threshold: Threshold, plan: Plan) -> str | None:
@@ -338,10 +351,7 @@ def _planned(threshold: Threshold, plan: Plan, stages: set[int]) -> float:
 def _not_streamed(threshold: Threshold, plan: Plan) -> str | None:
     """A metric of streams where nothing is streamed."""
     chosen = [one for one in plan.requests if threshold.request in (None, one.name)]
-    if threshold.metric not in FROM_STREAMS or any(_streams(one) for one in chosen):
+    if threshold.metric not in FROM_STREAMS or any(one.streams for one in chosen):
         return None
-    return f"thresholds[{threshold.name}]: {threshold.metric} is measured on streamed answers only: set stream: true"
-
-
-def _streams(request: Request) -> bool:
-    return request.open_ai is not None and request.open_ai.stream
+    remedy = "set stream: true (Gradio: protocol: Queue)"
+    return f"thresholds[{threshold.name}]: {threshold.metric} is measured on streamed answers only: {remedy}"

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any
 from loadgen.model.access import Access
 from loadgen.model.errors import InvalidPlanError
 from loadgen.model.references import references
-from loadgen.model.requests import OpenAIChat
 
 if TYPE_CHECKING:
     from loadgen.model.plan import Plan
     from loadgen.model.references import Material, Reference
-    from loadgen.model.requests import OpenAI
+    from loadgen.model.requests import JsonlPrompt
 
 AUTHORIZATION, TLS = "target.authorization", "target.tls"
 OPEN = Access()
@@ -50,10 +49,9 @@ def check(plan: Plan, access: Access, material: Material) -> None:
 def _unusable_prompts(plan: Plan, material: Material) -> list[str]:
     found = []
     for request in plan.requests:
-        asked = request.open_ai
-        if asked is not None and asked.prompt.jsonl is not None:
-            key = asked.prompt.jsonl.config_map_key_ref
-            _, complaints = _read_lines(material[key.path], chat=isinstance(asked, OpenAIChat))
+        if request.prompt is not None and request.prompt.jsonl is not None:
+            key = request.prompt.jsonl.config_map_key_ref
+            _, complaints = _read_lines(material[key.path], chat=request.open_ai_chat is not None)
             where = next(one for one in references(plan) if one.to is key)
             found += [f"{where}, {complaint}" for complaint in complaints[:MOST_COMPLAINTS]]
     return found
@@ -76,11 +74,9 @@ def _is_pem(text: str) -> bool:
     return True
 
 
-def prompts(asked: OpenAI, material: Material) -> list[bytes]:
-    """The prompts of a file as JSON: lists of messages for a chat, texts for a completion. Raises InvalidPlanError."""
-    assert asked.prompt.jsonl is not None  # noqa: S101  asked only where there is one
-    data = material[asked.prompt.jsonl.config_map_key_ref.path]
-    lines, complaints = _read_lines(data, chat=isinstance(asked, OpenAIChat))
+def prompts(file: JsonlPrompt, material: Material, *, chat: bool) -> list[bytes]:
+    """The prompts of a file as JSON: lists of messages for a chat, else texts. Raises InvalidPlanError."""
+    lines, complaints = _read_lines(material[file.config_map_key_ref.path], chat=chat)
     if complaints:
         raise InvalidPlanError(complaints)
     return lines

@@ -2,7 +2,7 @@
 
 Chat completions and completions, streamed or whole, share one lenient shape: only the fields that matter are
 decoded, all may be absent. A message is *output* when it carries text, reasoning or tool-call arguments that are
-not empty (metrics.md); a role-only delta, empty content, the usage chunk and a bare finish reason are not. An error
+not empty (metrics.md), or sound; a role-only delta, empty content, the usage chunk and a bare finish reason are not. An error
 object in a stream that began with status 200 is an error.
 """
 
@@ -38,12 +38,18 @@ class _ToolCall(Struct, gc=False):
     function: _Function | None = None
 
 
+class _Audio(Struct, gc=False):
+    data: str | None = None
+    transcript: str | None = None
+
+
 class _Message(Struct, gc=False):
     content: str | list[Any] | None = None
     reasoning: str | None = None
     reasoning_content: str | None = None
     tool_calls: list[_ToolCall] | None = None
     function_call: _Function | None = None
+    audio: _Audio | None = None
 
 
 class _Choice(Struct, gc=False):
@@ -88,6 +94,20 @@ def decode(data: bytes) -> ChunkKind:
     return _kind(chunk) if chunk.choices is not None else _without_choices(data, chunk)
 
 
+def text(data: bytes) -> str:
+    """What a message that `decode` took says: content, or a completion's text; reasoning and calls are not said."""
+    choices = _decode_chunk(data).choices or ()
+    return "".join(_said(choice) for choice in choices[:1])
+
+
+def _said(choice: _Choice) -> str:
+    message = choice.delta or choice.message
+    content = message.content if message is not None else choice.text
+    if isinstance(content, list):
+        return "".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
+    return content or ""
+
+
 def _not_json(data: bytes, error: Exception) -> ChunkKind:
     text = data.strip()
     if text == b"[DONE]":
@@ -118,12 +138,16 @@ def _has_output(choice: _Choice) -> bool:
         return bool(choice.text)
     if message.content or message.reasoning or message.reasoning_content:
         return True
-    return _has_arguments(message)
+    return _has_arguments(message) or _has_sound(message.audio)
 
 
 def _has_arguments(message: _Message) -> bool:
     calls = [call.function for call in message.tool_calls or ()] + [message.function_call]
     return any(call is not None and call.arguments for call in calls)
+
+
+def _has_sound(audio: _Audio | None) -> bool:
+    return audio is not None and bool(audio.data or audio.transcript)
 
 
 def _error_text(error: Any) -> str:

@@ -3,7 +3,8 @@
 A synthetic prompt of n words (about n tokens) begins with four random words out of 256, 2³² beginnings: a server's
 prefix cache, which matches from the start, finds nothing to reuse and cannot flatter the target. The rest is a
 random window of a text of 65 536 random words, cut out by two look-ups, so a prompt of thousands of tokens costs as
-little as a short one. A segment draws its prompts from a stream of its own.
+little as a short one. A text of the plan's is sent as it is, or after four such words (`cacheBust`). A segment draws its
+prompts from a stream of its own.
 
 Prompts of a file are shuffled by the plan's seed, once for all segments; segment i of n takes the lines i, i+n, i+2n …
 of that order and begins again after the last: segments that send equally often use every line before one comes again.
@@ -18,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from loadgen.core import material as read
+from loadgen.core.conversation import Conversations
 from loadgen.core.words import WORDS
 from loadgen.model.references import NO_MATERIAL
-from loadgen.model.requests import OpenAIChat
+from loadgen.model.requests import PROMPT_HOLE, OpenAIChat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from loadgen.core.segment import Segment
     from loadgen.model.plan import Plan
     from loadgen.model.references import Material
-    from loadgen.model.requests import Http, OpenAI, Prompt, Request, SyntheticTokens
+    from loadgen.model.requests import Http, JsonlPrompt, OpenAI, Prompt, Request, SyntheticTokens
 
 BODIES, LINES = 3, 5
 """First part of the spawn key of the random streams of bodies, and of the order of files."""
@@ -45,12 +47,17 @@ def synthetic(generator: np.random.Generator, lengths: SyntheticTokens) -> Calla
     def prompt() -> bytes:
         drawn = generator.normal(lengths.mean, lengths.stddev) if lengths.stddev else lengths.mean
         words = min(max(round(drawn), 1), TEXT_WORDS)
-        salt = int(generator.integers(1 << 8 * SALT)).to_bytes(SALT, "little")[:words]
+        salt = _salt(generator)[:words]
         rest = words - len(salt)
         begin = int(generator.integers(TEXT_WORDS - rest + 1))
-        return b" ".join([_WORDS[byte] for byte in salt]) + text[starts[begin] : starts[begin + rest]]
+        return b" ".join(salt) + text[starts[begin] : starts[begin + rest]]
 
     return prompt
+
+
+def _salt(generator: np.random.Generator) -> list[bytes]:
+    """Four words that no other prompt is likely to begin with."""
+    return [_WORDS[byte] for byte in int(generator.integers(1 << 8 * SALT)).to_bytes(SALT, "little")]
 
 
 _WORDS = tuple(word.encode() for word in WORDS)
@@ -69,9 +76,10 @@ class BodyFactory:
     def __init__(self, plan: Plan, segment: Segment, material: Material = NO_MATERIAL) -> None:
         key = (BODIES, segment.index, segment.count)
         generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence(plan.load.seed, spawn_key=key)))
+        self._requests, self._generator = plan.requests, generator
         self._sources = [
-            _dealt(request.open_ai, _order(plan, index, segment), material)
-            if request.open_ai and request.open_ai.prompt.jsonl
+            _dealt(request, request.prompt.jsonl, _order(plan, index, segment), material)
+            if request.prompt and request.prompt.jsonl
             else _source(request, generator, material)
             for index, request in enumerate(plan.requests)
         ]
@@ -79,17 +87,26 @@ class BodyFactory:
     def body(self, request_index: int) -> bytes:
         return self._sources[request_index]()
 
+    def conversations(self, request_index: int) -> Conversations:
+        """For a chat of several turns, instead of bodies."""
+        chat = self._requests[request_index].open_ai_chat
+        if chat is None:
+            raise ValueError(f"request {request_index} is no chat")
+        whole = {**template(chat), "messages": [HOLE]}
+        head, tail = _written(whole).split(b'"%b"' % _inside(HOLE))
+        return Conversations(chat.turns, _prompts(chat.prompt, self._generator), head, tail)
+
 
 def _source(request: Request, generator: np.random.Generator, material: Material) -> Callable[[], bytes]:
-    if request.open_ai is not None:
-        return _filled(template(request.open_ai), request.open_ai.prompt, generator)
-    return _constant(_http_body(request.http, material))
+    if request.http is not None:
+        return _constant(_http_body(request.http, material))
+    return _filled(*_inputs(request), request.prompt, generator)
 
 
-def _http_body(http: Http | None, material: Material) -> bytes:
-    if http is not None and http.body_from is not None:
+def _http_body(http: Http, material: Material) -> bytes:
+    if http.body_from is not None:
         return material[http.body_from.config_map_key_ref.path]
-    return (http.body or "").encode() if http else b""
+    return (http.body or "").encode()
 
 
 def _order(plan: Plan, request_index: int, segment: Segment) -> Callable[[int], Iterator[int]]:
@@ -103,27 +120,63 @@ def _order(plan: Plan, request_index: int, segment: Segment) -> Callable[[int], 
     return order
 
 
-def _dealt(asked: OpenAI, order: Callable[[int], Iterator[int]], material: Material) -> Callable[[], bytes]:
-    """The template as JSON with one line of the file after the other."""
-    name = "messages" if isinstance(asked, OpenAIChat) else "prompt"
-    whole = json.dumps({**template(asked), name: HOLE}, separators=(",", ":")).encode()
-    head, tail = whole.split(json.dumps(HOLE).encode())
-    lines = read.prompts(asked, material)
+def _dealt(
+    request: Request, file: JsonlPrompt, order: Callable[[int], Iterator[int]], material: Material
+) -> Callable[[], bytes]:
+    """The request as JSON with one line of the file after the other in its holes."""
+    lines = read.prompts(file, material, chat=request.open_ai_chat is not None)
+    if request.open_ai_chat is not None:
+        parts = _written({**template(request.open_ai_chat), "messages": HOLE}).split(b'"%b"' % _inside(HOLE))
+    else:
+        document, hole = _inputs(request)
+        parts, lines = _written(document).split(_inside(hole)), [line[1:-1] for line in lines]
     places = order(len(lines))
-    return lambda: head + lines[next(places)] + tail
+    return lambda: lines[next(places)].join(parts)
+
+
+def _inputs(request: Request) -> tuple[dict[str, Any], str]:
+    """What is sent, and what in it stands for the prompt."""
+    if request.gradio is not None:
+        return {"data": json.loads(request.gradio.data)}, PROMPT_HOLE
+    assert request.open_ai is not None  # noqa: S101  asked only of requests with a prompt
+    return template(request.open_ai), HOLE
 
 
 def _constant(body: bytes) -> Callable[[], bytes]:
     return lambda: body
 
 
-def _filled(template: dict[str, Any], prompt: Prompt, generator: np.random.Generator) -> Callable[[], bytes]:
-    """The template as JSON with the prompt in its hole; words need no escaping, a text is escaped once."""
-    head, tail = json.dumps(template, separators=(",", ":")).encode().split(json.dumps(HOLE)[1:-1].encode())
-    if prompt.synthetic is None:
-        return _constant(head + json.dumps(prompt.text)[1:-1].encode() + tail)
-    source = synthetic(generator, prompt.synthetic.input_tokens)
-    return lambda: head + source() + tail
+def _filled(
+    template: dict[str, Any], hole: str, prompt: Prompt | None, generator: np.random.Generator
+) -> Callable[[], bytes]:
+    """The template as JSON with the prompt in its holes; words need no escaping, a text is escaped once."""
+    if prompt is None:
+        return _constant(_written(template))
+    parts = _written(template).split(_inside(hole))
+    source = _prompts(prompt, generator)
+    if prompt.synthetic is None and not prompt.cache_bust:
+        return _constant(source().join(parts))
+    return lambda: source().join(parts)
+
+
+def _prompts(prompt: Prompt, generator: np.random.Generator) -> Callable[[], bytes]:
+    """Prompts as they stand between the quotes of a JSON text."""
+    if prompt.synthetic is not None:
+        return synthetic(generator, prompt.synthetic.input_tokens)
+    text = _inside(prompt.text or "")
+    if not prompt.cache_bust:
+        return _constant(text)
+    after = _inside("\n") + text
+    return lambda: b" ".join(_salt(generator)) + after
+
+
+def _written(document: dict[str, Any]) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def _inside(text: str) -> bytes:
+    """As it stands between the quotes of a JSON text."""
+    return json.dumps(text)[1:-1].encode()
 
 
 def template(asked: OpenAI) -> dict[str, Any]:

@@ -74,6 +74,13 @@ class AutoStop(Model):
     """Never stop by itself. Default false."""
 
 
+class ClientKind(StrEnum):
+    """What carries the requests."""
+
+    NATIVE = "Native"
+    COMPATIBLE = "Compatible"
+
+
 class Load(Model):
     """How much load, when, from how many workers."""
 
@@ -87,6 +94,9 @@ class Load(Model):
     """Over all workers; an arrival past it is a dropped request, counted and never delayed. Default 10000."""
     connections: Connections = Connections()
     """Connection reuse."""
+    client: ClientKind = ClientKind.NATIVE
+    """Native: the generator's own connections. Compatible: aiohttp, which honours HTTP_PROXY, HTTPS_PROXY and NO_PROXY and minds odd
+    servers less, at about a tenth of the requests per core. Default Native."""
     auto_stop: AutoStop = AutoStop()
     """Stop early on a broken target. Default: 50 % errors over 30 s."""
     stages: Annotated[tuple[Stage, ...], Field(min_length=1, max_length=64)]
@@ -98,6 +108,12 @@ class Load(Model):
     @classmethod
     def _unique(cls, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
         return _require_unique_names(stages)
+
+    @model_validator(mode="after")
+    def _client_can(self) -> Self:
+        if self.client is ClientKind.COMPATIBLE and self.connections != Connections():
+            raise ValueError("connections does not go with client Compatible: leave it out, or use client Native")
+        return self
 
     @property
     def duration_seconds(self) -> int:

@@ -3,7 +3,9 @@
 Rules between fields are validators here and, word for word where possible, CEL rules in the CRD.
 """
 
+import json
 import re
+from enum import StrEnum
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -16,6 +18,10 @@ Path = Annotated[str, Field(pattern=r"^/", max_length=2048)]
 Milliseconds = Annotated[int, Field(ge=1, le=3_600_000)]
 HeaderValue = Annotated[str, Field(max_length=4096)]
 StatusCode = Annotated[int, Field(ge=100, le=599)]
+
+API_NAME = r"^/?[A-Za-z0-9_.~-]+$"
+PROMPT_HOLE = "{prompt}"
+"""Where the prompt goes in a Gradio function's inputs."""
 
 
 class SyntheticTokens(Model):
@@ -50,9 +56,15 @@ class Prompt(Model):
     """Random words of a given length distribution."""
     jsonl: JsonlPrompt | None = None
     """Prompts from a file, line by line."""
+    cache_bust: bool = False
+    """Put four random words and a line break before the text in every request: a prefix cache finds nothing to reuse. Default false."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
+        if self.text is None and self.cache_bust:
+            raise ValueError(
+                "cacheBust is for a text: synthetic prompts and those of a file differ already, leave it out"
+            )
         return require_exactly_one(self, "text", "synthetic", "jsonl")
 
 
@@ -78,6 +90,14 @@ class OpenAIChat(OpenAI):
 
     path: Path = "/v1/chat/completions"
     """Path of the endpoint. Default /v1/chat/completions."""
+    turns: Annotated[int, Field(ge=1, le=64)] = 1
+    """Turns of a conversation: each is a request of its own that carries all that was said, with the model's own answers. Default 1."""
+
+    @model_validator(mode="after")
+    def _begins_with_one_message(self) -> Self:
+        if self.turns > 1 and self.prompt.jsonl is not None:
+            raise ValueError("turns does not go with prompt.jsonl: the prompt of every turn is a text or synthetic")
+        return self
 
 
 class OpenAICompletions(OpenAI):
@@ -85,6 +105,56 @@ class OpenAICompletions(OpenAI):
 
     path: Path = "/v1/completions"
     """Path of the endpoint. Default /v1/completions."""
+
+
+class GradioProtocol(StrEnum):
+    """How a function of a Gradio app is called."""
+
+    QUEUE = "Queue"
+    PREDICT = "Predict"
+
+
+class Gradio(Model):
+    """A call of one function of a Gradio app, as its page "Use via API" shows it for curl."""
+
+    api_name: Annotated[str, Field(pattern=API_NAME, min_length=1, max_length=128)]
+    """The function's name in the app's API, such as predict (or /predict, as Gradio writes it)."""
+    data: Annotated[str, Field(min_length=2, max_length=32768)]
+    """The function's inputs in their order: a JSON array as text, such as '["{prompt}", 0.7, true]'; '[]' for none."""
+    prompt: Prompt | None = None
+    """What stands in for {prompt} inside a text of data. Default: data is sent as it is."""
+    protocol: GradioProtocol = GradioProtocol.QUEUE
+    """Queue: call and then listen to the event stream, as browsers do, with time to first token.
+    Predict: one answer in one piece. Default Queue."""
+    base_path: Path = "/gradio_api"
+    """What stands before /call and /run. Default /gradio_api; write / for Gradio 4 and older."""
+
+    @field_validator("data")
+    @classmethod
+    def _is_json(cls, data: str) -> str:
+        try:
+            parsed = json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(
+                f"{data[:60]!r} is no JSON array: {error}; write such as '[\"{{prompt}}\", 0.7]'"
+            ) from error
+        if not isinstance(parsed, list):
+            raise ValueError(f"{data[:60]!r} is no JSON array: write the inputs in brackets")
+        return data
+
+    @model_validator(mode="after")
+    def _prompt_has_a_place(self) -> Self:
+        if self.prompt is not None and PROMPT_HOLE not in self.data:
+            raise ValueError('prompt has no place in data: write "{prompt}" where it belongs')
+        if self.prompt is None and PROMPT_HOLE in self.data:
+            raise ValueError("data holds {prompt}: set prompt, which says what stands in for it")
+        return self
+
+    @property
+    def path(self) -> str:
+        """Where the function is called."""
+        verb = "call" if self.protocol is GradioProtocol.QUEUE else "run"
+        return f"{self.base_path.rstrip('/')}/{verb}/{self.api_name.removeprefix('/')}"
 
 
 class ExpectBody(Model):
@@ -152,7 +222,7 @@ class Slo(Model):
 
 
 class Request(Model):
-    """One kind of request in the mix. Exactly one of openAIChat, openAICompletions and http says what is sent."""
+    """One kind of request in the mix. Exactly one of openAIChat, openAICompletions, gradio and http says what is sent."""
 
     name: Name
     """Name that thresholds refer to."""
@@ -162,12 +232,18 @@ class Request(Model):
     """Instead of weight: a steady trickle of its own beside the load, per second over all workers."""
     timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
     """A request not finished by then has failed as TotalTimeout. Default 60."""
+    first_byte_timeout_seconds: Annotated[int, Field(ge=1, le=3600)] | None = None
+    """An answer that has not begun by then, from the intended start, has failed as FirstByteTimeout. Default: only timeoutSeconds."""
+    stall_timeout_seconds: Annotated[int, Field(ge=1, le=3600)] | None = None
+    """An answer that has begun and then brings no byte for so long has failed as StallTimeout. Default: only timeoutSeconds."""
     slo: Slo | None = None
     """Bounds of a good request."""
     open_ai_chat: Annotated[OpenAIChat | None, Field(alias="openAIChat")] = None
     """A chat completion in OpenAI's protocol."""
     open_ai_completions: Annotated[OpenAICompletions | None, Field(alias="openAICompletions")] = None
     """A completion in OpenAI's older protocol."""
+    gradio: Gradio | None = None
+    """A call of a function of a Gradio app."""
     http: Http | None = None
     """A plain HTTP request."""
 
@@ -175,12 +251,32 @@ class Request(Model):
     def _consistent(self) -> Self:
         if self.weight is not None and self.rate_per_second is not None:
             raise ValueError("set weight or ratePerSecond, not both")
-        return require_exactly_one(self, "open_ai_chat", "open_ai_completions", "http")
+        for name in ("first_byte_timeout_seconds", "stall_timeout_seconds"):
+            seconds = getattr(self, name)
+            if seconds is not None and seconds >= self.timeout_seconds:
+                alias = type(self).model_fields[name].alias
+                raise ValueError(
+                    f"{alias} {seconds} can never be reached: it must be less than timeoutSeconds {self.timeout_seconds}"
+                )
+        return require_exactly_one(self, "open_ai_chat", "open_ai_completions", "gradio", "http")
 
     @property
     def open_ai(self) -> OpenAI | None:
         """What is asked in OpenAI's protocol, of either kind."""
         return self.open_ai_chat or self.open_ai_completions
+
+    @property
+    def prompt(self) -> Prompt | None:
+        """Where its prompt comes from, if it has one."""
+        asked = self.open_ai or self.gradio
+        return asked.prompt if asked else None
+
+    @property
+    def streams(self) -> bool:
+        """Whether its answers come in pieces."""
+        if self.gradio is not None:
+            return self.gradio.protocol is GradioProtocol.QUEUE
+        return self.open_ai is not None and self.open_ai.stream
 
     @property
     def effective_weight(self) -> int:

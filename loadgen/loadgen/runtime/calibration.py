@@ -8,12 +8,12 @@ parsed by the very code that does so in the run; streams get as many events as t
 import asyncio
 
 from loadgen.core.segment import Segment
-from loadgen.model.plan import Connections, Load, Plan, Stage
+from loadgen.model.plan import Load, Plan, Stage
 from loadgen.model.references import NO_MATERIAL, Material
+from loadgen.runtime.client import client
 from loadgen.runtime.clock import SECOND, cpu_ns, monotonic_ns
 from loadgen.runtime.executor import Executor
 from loadgen.runtime.meter import Meter
-from loadgen.runtime.pool import Pool
 from loadgen.runtime.protocols import kinds
 from loadgen.runtime.recorder import Recorder
 from loadgen.runtime.steps import finish
@@ -24,7 +24,8 @@ CONCURRENCY = 16
 EVENTS = 64
 _STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: %d\r\n\r\n"
 _EVENT = b'data: {"id":"0","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":" word"}}]}\n\n'
-_WHOLE = b'{"choices":[{"message":{"role":"assistant","content":"word"}}],"usage":{"completion_tokens":1}}'
+_WHOLE = b'{"choices":[{"message":{"role":"assistant","content":"word"}}],"usage":{"completion_tokens":1},'
+_WHOLE += b'"event_id":"0","data":["word"]}'
 
 
 class NullResponder(asyncio.Protocol):
@@ -42,7 +43,7 @@ class NullResponder(asyncio.Protocol):
         if not data.startswith(_METHODS):
             return  # the rest of a long body
         if b"text/event-stream" in data[:1024]:
-            answer = self._stream
+            answer = _CALL if data.startswith(b"GET ") else self._stream
         elif b"Accept: application/json" in data[:1024]:
             answer = _JSON
         else:
@@ -52,6 +53,8 @@ class NullResponder(asyncio.Protocol):
 
 
 _JSON = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(_WHOLE) + _WHOLE
+_CALL_BODY = b'event: generating\ndata: ["word"]\n\n' * EVENTS + b'event: complete\ndata: ["word"]\n\n'
+_CALL = _STREAM_HEAD % len(_CALL_BODY) + _CALL_BODY
 _EMPTY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 _METHODS = (b"GET ", b"POST ", b"PUT ", b"PATCH ", b"DELETE ", b"HEAD ", b"OPTIONS ")
 
@@ -66,16 +69,15 @@ def stream_answer(plan: Plan) -> bytes:
 async def ceiling(plan: Plan, segment: Segment, port: int, material: Material = NO_MATERIAL) -> int:
     """Requests per CPU second."""
     stage = Stage(name="calibration", duration_seconds=1, concurrency=CONCURRENCY)
-    alone = plan.model_copy(
-        update={"load": Load(stages=(stage,), connections=Connections(), max_in_flight=CONCURRENCY)}
-    )
+    load = Load(stages=(stage,), client=plan.load.client, max_in_flight=CONCURRENCY)
+    alone = plan.model_copy(update={"load": load})
     meter = Meter(watch_throttling=False)
     recorder = Recorder(alone)
     one = Segment(0, 1)
     target = Target.parse(f"http://127.0.0.1:{port}")
     sent = kinds(alone, one, target, meter, material)
     executor = Executor(alone, one, sent, recorder, meter)
-    pool = executor.pool = Pool(target, Connections(), executor, sent)
+    pool = executor.pool = client(alone, target, executor, sent, proxies=False)
     start, cpu = monotonic_ns(), cpu_ns()
     recorder.begin(start)
     executor.begin(start)

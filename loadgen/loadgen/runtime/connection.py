@@ -54,7 +54,7 @@ class Owner(Protocol):
         """The exchange is over; the connection may be reusable."""
 
     def stale(self, exchange: Exchange) -> None:
-        """The exchange met a connection that the server had already closed: send it again."""
+        """The exchange met a connection that the server had already closed, or closes before it is over: send it again."""
 
     def lost(self, connection: "Connection") -> None:
         """The connection is gone."""
@@ -94,9 +94,14 @@ class Connection(asyncio.Protocol):
         self.alive = True
         self._owner.opened(self)
 
+    @property
+    def heard(self) -> int:
+        """When the last bytes were read; ns, 0 before the first."""
+        return self._stamp
+
     def send(self, exchange: Exchange) -> None:
         """Start an exchange on this idle connection."""
-        data = exchange.kind.wire()
+        data = exchange.kind.wire(exchange)
         self._exchange = exchange
         exchange.connection = self
         exchange.sent = monotonic_ns()
@@ -290,6 +295,29 @@ class BodyConnection(Connection):
     def __init__(self, owner: Owner) -> None:
         super().__init__(owner)
         self.on_body = self._pieces.append
+
+
+class CallConnection(BodyConnection):
+    """A connection whose requests may go on after their first answer: what follows goes out at once, on the same connection."""
+
+    __slots__ = ()
+
+    def _finish(self, exchange: Exchange, stamp: int) -> None:
+        following = exchange.kind.following
+        data = following(exchange) if following is not None else None
+        if data is None:
+            super()._finish(exchange, stamp)
+            return
+        self._complete = False
+        self._head = b""
+        self.served += 1
+        exchange.headers = exchange.status = 0
+        if self._reusable and self.alive:
+            self._write(data)
+        else:  # the server closes after every answer
+            self._exchange = None
+            self.close()
+            self._owner.stale(exchange)
 
 
 class _Names:

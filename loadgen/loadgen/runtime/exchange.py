@@ -7,15 +7,27 @@ brought them, taken before parsing. All are nanoseconds of one monotonic clock; 
 
 from array import array
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from loadgen.core.conversation import Conversation
 from loadgen.runtime.clock import SECOND
-
-if TYPE_CHECKING:
-    from loadgen.runtime.connection import Connection
 
 Consumer = Callable[["Exchange", bytes, int], None]
 """Takes a piece of a response body and the time of the read that brought it."""
+
+
+class Line(Protocol):
+    """What an exchange is on."""
+
+    @property
+    def heard(self) -> int:
+        """When something was last read there; ns, 0 before the first byte."""
+
+    def cancel(self) -> None:
+        """Give up the exchange under way."""
+
+
+Following = Callable[["Exchange"], bytes | None]
 
 
 class Kind(Protocol):
@@ -28,9 +40,11 @@ class Kind(Protocol):
     timeout_ns: int
     consume: Consumer | None
     """Takes response bodies; None counts and drops them."""
+    following: "Following | None"
+    """What goes out on the same connection after an answer, or None after the last; None where one answer is all."""
 
-    def wire(self) -> bytes:
-        """The next request's bytes."""
+    def wire(self, exchange: "Exchange") -> bytes:
+        """The request's bytes; asked once more where an exchange is sent again."""
 
     def verdict(self, exchange: "Exchange") -> str | None:
         """After a complete answer: None for success or the class of the failure."""
@@ -64,11 +78,13 @@ class Exchange:
 
     __slots__ = (
         "begun", "connection", "headers", "intended", "kind", "last", "request", "retried", "sent", "slot", "stage", "status",
-        "stream",
+        "stream", "talk",
     )  # fmt: skip
 
-    connection: "Connection | None"
+    connection: Line | None
     stream: Stream | None
+    talk: Conversation | None
+    """The conversation that it is a turn of."""
 
     def __init__(self, kind: Kind, stage: int, request: int, intended: int, begun: int, slot: int = -1) -> None:
         self.kind = kind
@@ -79,7 +95,7 @@ class Exchange:
         """When the generator acted on it."""
         self.slot = slot
         """The closed-loop slot that it belongs to; -1 in open stages."""
-        self.connection = self.stream = None
+        self.connection = self.stream = self.talk = None
         self.sent = self.headers = self.last = self.status = 0
         """`last`: the last output, or the last byte of the body where outputs are not told apart."""
         self.retried = False
@@ -99,5 +115,5 @@ class Exchange:
         return (self.origin - start_ns) // SECOND << 10 | self.stage << 4 | self.request
 
     def reset(self) -> None:
-        """Forget a first attempt that got no byte of an answer."""
+        """Forget an attempt that got no byte of an answer."""
         self.retried, self.connection, self.sent = True, None, 0

@@ -17,10 +17,11 @@ from loadgen.core.concurrency import slots
 from loadgen.core.segment import Segment
 from loadgen.model.plan import Plan
 from loadgen.model.wire import Failure
+from loadgen.runtime.client import Client
 from loadgen.runtime.clock import SECOND, monotonic_ns
 from loadgen.runtime.exchange import Exchange, Kind
 from loadgen.runtime.meter import Meter
-from loadgen.runtime.pool import Pool
+from loadgen.runtime.patience import Patience
 from loadgen.runtime.recorder import Recorder
 from loadgen.runtime.slots import Slot
 
@@ -33,7 +34,7 @@ class Executor:
     """One shard's requests in flight."""
 
     def __init__(self, plan: Plan, segment: Segment, kinds: tuple[Kind, ...], recorder: Recorder, meter: Meter) -> None:
-        self.pool: Pool
+        self.pool: Client
         self._kinds, self._recorder, self._meter = kinds, recorder, meter
         self._cap = segment.share(plan.load.max_in_flight)
         self._flying: tuple[dict[Exchange, None], ...] = tuple({} for _ in kinds)
@@ -41,6 +42,7 @@ class Executor:
         self._random = random.Random(plan.load.seed * 65537 + segment.index)
         self._weights = list(accumulate(request.effective_weight for request in plan.requests))
         self._mixed = len(plan.requests) > 1
+        self._patience = Patience(plan)
         self._stopped = self._turning = False
         self._start = 0
         self._call_soon = asyncio.get_running_loop().call_soon
@@ -139,8 +141,13 @@ class Executor:
                 exchange = next(iter(flying))
                 if exchange.deadline > now:
                     break
-                self.pool.cancel(exchange)
-                self.completed(exchange, Failure.TOTAL_TIMEOUT, exchange.deadline)
+                self._give_up(exchange, Failure.TOTAL_TIMEOUT, exchange.deadline)
+        for overdue in self._patience.overdue(self._flying, now):
+            self._give_up(*overdue)
+
+    def _give_up(self, exchange: Exchange, failure: str, stamp: int) -> None:
+        self.pool.cancel(exchange)
+        self.completed(exchange, failure, stamp)
 
     def stop(self) -> None:
         """Start nothing more."""

@@ -17,8 +17,8 @@ import numpy as np
 from loadgen.core.histogram import sparse_of
 from loadgen.model.wire import Pulse, Sparse
 from loadgen.runtime.cgroup import Cgroup, resident_bytes
+from loadgen.runtime.client import Client
 from loadgen.runtime.clock import MILLISECOND, cpu_ns
-from loadgen.runtime.pool import Pool
 from loadgen.runtime.steps import Steps
 
 
@@ -53,7 +53,7 @@ class Meter:
     def _throttled_now(self) -> int:
         return self._cgroup.throttled_microseconds() if self._cgroup else 0
 
-    def pulse(self, now: int, pool: Pool) -> Steps[Pulse]:
+    def pulse(self, now: int, pool: Client) -> Steps[Pulse]:
         """The second that ends now; what comes from now on is the next one's."""
         integral = self.in_flight * now - self._in_flight_begin * self._begin + self.balance
         cpu, throttled = cpu_ns(), self._throttled_now()

@@ -15,7 +15,7 @@ from typing import Protocol
 from loadgen.model.plan import Connections
 from loadgen.model.wire import Failure
 from loadgen.runtime.clock import SECOND, monotonic_ns
-from loadgen.runtime.connection import NOTHING, BodyConnection, Connection
+from loadgen.runtime.connection import NOTHING, BodyConnection, CallConnection, Connection
 from loadgen.runtime.exchange import Exchange, Kind
 from loadgen.runtime.target import Address, Resolver, Target
 
@@ -41,7 +41,7 @@ class Pool:
         self.opened_count = 0
         self.known = [NOTHING] * len(kinds)
         self._listener = listener
-        self._connection = BodyConnection if any(kind.consume for kind in kinds) else Connection
+        self._connection = _connection_for(kinds)
         self._target = target
         self._resolver = Resolver(target.host, target.port)
         self._tls = target.tls()
@@ -205,3 +205,10 @@ class Pool:
         if isinstance(error, ssl.SSLError) or self._tls is not None:
             return Failure.TLS
         return Failure.CONNECTION_LOST
+
+
+def _connection_for(kinds: tuple[Kind, ...]) -> type[Connection]:
+    """The cheapest that does what is asked."""
+    if any(kind.following for kind in kinds):
+        return CallConnection
+    return BodyConnection if any(kind.consume for kind in kinds) else Connection

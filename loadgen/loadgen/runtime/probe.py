@@ -7,13 +7,13 @@ from loadgen.core.material import OPEN
 from loadgen.core.segment import Segment
 from loadgen.model.access import Access
 from loadgen.model.errors import TargetError
-from loadgen.model.plan import Connections, Plan
+from loadgen.model.plan import Plan
 from loadgen.model.references import NO_MATERIAL, Material
 from loadgen.model.wire import Failure
+from loadgen.runtime.client import client
 from loadgen.runtime.clock import SECOND, monotonic_ns
 from loadgen.runtime.exchange import Exchange
 from loadgen.runtime.meter import Meter
-from loadgen.runtime.pool import Pool
 from loadgen.runtime.protocols import kinds
 from loadgen.runtime.target import Target
 
@@ -51,7 +51,7 @@ async def probe(plan: Plan, url: str, access: Access = OPEN, material: Material 
     target = Target.parse(url, access, material)
     for index, kind in enumerate(kinds(plan, Segment(0, 1), target, Meter(watch_throttling=False), material)):
         outcome = _Outcome(asyncio.get_running_loop().create_future())
-        pool = Pool(target, Connections(), outcome, (kind,))
+        pool = client(plan, target, outcome, (kind,))
         now = monotonic_ns()
         pool.dispatch(Exchange(kind, 0, index, now, now))
         try:

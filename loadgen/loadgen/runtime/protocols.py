@@ -7,28 +7,28 @@ no error object on the way.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 from loadgen import __version__
-from loadgen.core import openai
+from loadgen.core import gradio
 from loadgen.core.segment import Segment
-from loadgen.core.sse import SseParser
 from loadgen.core.workload import BodyFactory
 from loadgen.model.plan import Plan
 from loadgen.model.references import NO_MATERIAL, Material
-from loadgen.model.requests import ExpectBody, Http, OpenAI, Request
+from loadgen.model.requests import ExpectBody, Gradio, GradioProtocol, Http, Request
 from loadgen.model.wire import Failure, http_failure
+from loadgen.runtime.calls import EVENT, CallKind
 from loadgen.runtime.clock import SECOND
-from loadgen.runtime.exchange import Consumer, Exchange, Kind, Stream
+from loadgen.runtime.completions import StreamKind, WholeKind
+from loadgen.runtime.exchange import Consumer, Exchange, Following, Kind, Stream
 from loadgen.runtime.meter import Meter
+from loadgen.runtime.talks import TalkKind
 from loadgen.runtime.target import Target
 
-BODY_LIMIT = 4 * 1024 * 1024
 EXPECT_LIMIT = 64 * 1024
 """Bytes of a body in which `expectBody` is looked for."""
-STAMPS_LIMIT = 1_000_000
-"""Output events whose times are kept; no plan may ask for more tokens."""
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
 
@@ -44,11 +44,12 @@ class HttpKind:
     holds: Callable[[bytes], object] | None = None
     """Whether a body is right."""
     consume: Consumer | None = None
+    following: Following | None = None
 
     def __post_init__(self) -> None:
         self.consume = self.keep if self.holds else None
 
-    def wire(self) -> bytes:
+    def wire(self, exchange: Exchange) -> bytes:
         """Always the same bytes."""
         return self.data
 
@@ -74,141 +75,6 @@ class HttpKind:
         return Failure.CONNECTION_LOST
 
 
-@dataclass(slots=True)
-class WholeKind:
-    """A completion answered in one piece of JSON."""
-
-    head: bytes
-    body: Callable[[], bytes]
-    timeout_ns: int
-    meter: Meter
-    consume: Consumer | None = None
-    bodiless: bool = False
-    idempotent: bool = (
-        True  # generating twice does no harm, and llama.cpp's server closes after a stream without announcing it
-    )
-
-    def __post_init__(self) -> None:
-        self.consume = self.keep
-
-    def wire(self) -> bytes:
-        """A fresh prompt."""
-        body = self.body()
-        return b"%b%d\r\n\r\n%b" % (self.head, len(body), body)
-
-    def keep(self, exchange: Exchange, body: bytes, stamp: int) -> None:
-        """Collect the body of a success, up to a limit."""
-        if exchange.status != 200:
-            return
-        stream = exchange.stream = exchange.stream or Stream(bytearray(), exchange.cell(self.meter.start))
-        kept = stream.parser
-        if isinstance(kept, bytearray):
-            kept += body
-            if len(kept) > BODY_LIMIT:
-                stream.error, stream.parser = Failure.PARSE, None
-
-    def verdict(self, exchange: Exchange) -> str | None:
-        """Success is a 200 whose message has output."""
-        if exchange.status != 200:
-            return _unsuccessful(exchange.status)
-        stream = exchange.stream
-        kept = stream.parser if stream else None
-        if stream is None or not isinstance(kept, bytearray):
-            return stream.error if stream else Failure.EMPTY_OUTPUT
-        try:
-            message = openai.decode(bytes(kept))
-        except ValueError:
-            return Failure.PARSE
-        if message.error is not None:
-            return Failure.STREAM_ERROR
-        stream.tokens = message.tokens or 0
-        self.meter.tokens[stream.cell] += stream.tokens
-        return None if message.has_output else Failure.EMPTY_OUTPUT
-
-    def truncated(self, exchange: Exchange) -> str:
-        """Fewer bytes than announced."""
-        return Failure.CONNECTION_LOST
-
-
-@dataclass(slots=True)
-class StreamKind:
-    """A completion streamed as server-sent events; the stamps of its output events are the measurement."""
-
-    head: bytes
-    body: Callable[[], bytes]
-    timeout_ns: int
-    meter: Meter
-    consume: Consumer | None = None
-    bodiless: bool = False
-    idempotent: bool = True  # as above
-    decode: Callable[[bytes], openai.ChunkKind] = field(default=openai.decode)
-
-    def __post_init__(self) -> None:
-        self.consume = self.events
-
-    def wire(self) -> bytes:
-        """A fresh prompt."""
-        body = self.body()
-        return b"%b%d\r\n\r\n%b" % (self.head, len(body), body)
-
-    def events(self, exchange: Exchange, body: bytes, stamp: int) -> None:
-        """Stamp every output event in this piece with the time of its read."""
-        stream = exchange.stream
-        if stream is None:
-            if exchange.status != 200:
-                return
-            stream = exchange.stream = Stream(SseParser(), exchange.cell(self.meter.start))
-        outputs, decode = 0, self.decode
-        for event in cast(SseParser, stream.parser).feed(body):
-            message = decode(event.data)
-            if message.has_output:
-                outputs += 1
-            if message is not openai.OUTPUT:
-                self._note(stream, message)
-        if outputs and len(stream.stamps) < STAMPS_LIMIT:
-            self._stamp(stream, outputs, stamp)
-
-    def _stamp(self, stream: Stream, outputs: int, stamp: int) -> None:
-        stream.stamps.extend([stamp] * outputs) if outputs > 1 else stream.stamps.append(stamp)
-        meter = self.meter
-        meter.events += outputs
-        meter.tokens[stream.cell] += outputs
-        if stamp != meter.last_read:
-            meter.last_read = stamp
-            meter.reads += 1
-
-    def _note(self, stream: Stream, message: openai.ChunkKind) -> None:
-        if message.error is not None:
-            stream.error = Failure.STREAM_ERROR
-        if message.tokens is not None:
-            stream.tokens = message.tokens
-        stream.finished = stream.finished or message.done
-
-    def verdict(self, exchange: Exchange) -> str | None:
-        """Success is a 200 with output and a terminal event, and no error."""
-        if exchange.status != 200:
-            return _unsuccessful(exchange.status)
-        stream = exchange.stream
-        if stream is None:
-            return Failure.STREAM_TRUNCATED
-        if stream.error or not stream.finished:
-            return stream.error or Failure.STREAM_TRUNCATED
-        if not stream.stamps:
-            return Failure.EMPTY_OUTPUT
-        exchange.last = stream.stamps[-1]
-        if stream.tokens:
-            self.meter.tokens[stream.cell] += stream.tokens - len(stream.stamps)
-        return None
-
-    def truncated(self, exchange: Exchange) -> str:
-        """No terminal event, or one without the end of the body."""
-        return (exchange.stream and exchange.stream.error) or Failure.STREAM_TRUNCATED
-
-
-def _unsuccessful(status: int) -> str:
-    return http_failure(status) if status >= 400 else Failure.UNEXPECTED_STATUS
-
-
 def kinds(
     plan: Plan, segment: Segment, target: Target, meter: Meter, material: Material = NO_MATERIAL
 ) -> tuple[Kind, ...]:
@@ -221,10 +87,23 @@ def _kind(request: Request, index: int, bodies: BodyFactory, target: Target, met
     timeout = request.timeout_seconds * SECOND
     if request.http is not None:
         return _http(request.http, bodies.body(index), timeout, target)
+    body = partial(bodies.body, index)
+    if request.gradio is not None:
+        return _gradio(request.gradio, body, timeout, target, meter)
     assert request.open_ai is not None  # noqa: S101  the model allows nothing else
-    head = _open_ai_head(request.open_ai, target)
+    head = _json_head(request.open_ai.path, target, stream=request.open_ai.stream)
     kind = StreamKind if request.open_ai.stream else WholeKind
-    return kind(head, lambda: bodies.body(index), timeout, meter)
+    one = kind(head, body, timeout, meter)
+    several = request.open_ai_chat is not None and request.open_ai_chat.turns > 1
+    return TalkKind(one, bodies.conversations(index), timeout) if several else one
+
+
+def _gradio(asked: Gradio, body: Callable[[], bytes], timeout: int, target: Target, meter: Meter) -> Kind:
+    head = _json_head(asked.path, target, stream=False)
+    if asked.protocol is GradioProtocol.PREDICT:
+        return WholeKind(head, body, timeout, meter, gradio.decode_predict)
+    listening = _head("GET", f"{asked.path}/{EVENT}", {"Accept": "text/event-stream"}, target) + b"\r\n"
+    return CallKind(head, body, listening.split(EVENT.encode(), 1), timeout, meter)
 
 
 def _http(http: Http, body: bytes, timeout: int, target: Target) -> HttpKind:
@@ -251,9 +130,10 @@ def _holds(expected: ExpectBody | None) -> Callable[[bytes], object] | None:
     return lambda body: wanted in body
 
 
-def _open_ai_head(asked: OpenAI, target: Target) -> bytes:
-    accept = "text/event-stream" if asked.stream else "application/json"
-    head = _head("POST", asked.path, {"Accept": accept, "Content-Type": "application/json"}, target)
+def _json_head(path: str, target: Target, *, stream: bool) -> bytes:
+    """Up to the value of Content-Length."""
+    accept = "text/event-stream" if stream else "application/json"
+    head = _head("POST", path, {"Accept": accept, "Content-Type": "application/json"}, target)
     return head + b"Content-Length: "
 
 

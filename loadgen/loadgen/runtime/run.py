@@ -15,11 +15,11 @@ from loadgen.model.plan import Plan
 from loadgen.model.references import NO_MATERIAL, Material
 from loadgen.model.wire import Cell, Delta, Pulse
 from loadgen.runtime.alarm import alarm
+from loadgen.runtime.client import client
 from loadgen.runtime.clock import MILLISECOND, SECOND, monotonic_ns
 from loadgen.runtime.executor import Executor
 from loadgen.runtime.meter import Meter, Probe
 from loadgen.runtime.pacer import Batch, Pacer
-from loadgen.runtime.pool import Pool
 from loadgen.runtime.protocols import kinds
 from loadgen.runtime.recorder import Recorder
 from loadgen.runtime.slots import Slot
@@ -50,7 +50,7 @@ class Run:
         self._meter = Meter(watch_throttling=shard == 0)
         sent = kinds(plan, segment, target, self._meter, material)
         self._executor = Executor(plan, segment, sent, self._recorder, self._meter)
-        self._pool = self._executor.pool = Pool(target, plan.load.connections, self._executor, sent)
+        self._pool = self._executor.pool = client(plan, target, self._executor, sent)
         self._pacers = [
             Pacer(loop, _batches(plan, segment), self._executor.arrive),
             Pacer(loop, iter([Slot.wakes(self._executor.slots)]), self._executor.wake),

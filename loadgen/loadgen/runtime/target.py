@@ -72,6 +72,11 @@ class Target:
             ca=authorities(access, material),
         )
 
+    @property
+    def origin(self) -> str:
+        """Where connections go, as a URL."""
+        return f"{'https' if self.secure else 'http'}://{_authority(self.host, self.port, self.secure)}"
+
     def tls(self) -> ssl.SSLContext | None:
         """TLS settings: the authorities of the plan, else of the file named by LOADTEST_CA_FILE, else the system's."""
         if not self.secure:

@@ -13,13 +13,16 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from loadgen.core import gradio
 from loadgen.core.material import authorities, header
+from loadgen.core.openai import ChunkKind
 from loadgen.core.segment import Segment
+from loadgen.core.sse import ParseError, SseParser
 from loadgen.core.workload import BodyFactory
 from loadgen.model.access import Access
 from loadgen.model.plan import Plan
 from loadgen.model.references import NO_MATERIAL, Material
-from loadgen.model.requests import Request
+from loadgen.model.requests import Gradio, GradioProtocol, Request
 from loadtest_operator.adapters.errors import AdapterError, translated
 from loadtest_operator.adapters.http import prefix
 from loadtest_operator.adapters.kube import KubeApi
@@ -99,6 +102,9 @@ class Prober:
         letter = _Letter(method, path, {**headers, **way.headers}, body, request.timeout_seconds)
         try:
             answer = await self._send(view, letter, way)
+            if answer.status == 200 and (event := _event(request, answer)):
+                listening = _Letter("GET", f"{path}/{event}", dict(way.headers), b"", request.timeout_seconds)
+                answer = await self._send(view, listening, way)
         except AdapterError as error:
             return f"{what}: {error}", False
         # An answer may repeat the key, whole or in part: then none of it is shown.
@@ -154,8 +160,9 @@ async def _beginning(response: aiohttp.ClientResponse) -> bytes:
 
 
 def _shape(request: Request) -> tuple[str, str, dict[str, str], tuple[int, ...]]:
-    if request.open_ai is not None:
-        return "POST", request.open_ai.path, {"Content-Type": "application/json"}, (200,)
+    asked = request.open_ai or request.gradio
+    if asked is not None:
+        return "POST", asked.path, {"Content-Type": "application/json"}, (200,)
     if request.http is None:
         raise ValueError(f"request {request.name} has no kind")
     return request.http.method, request.http.path, dict(request.http.headers), request.http.expect_status
@@ -183,10 +190,44 @@ def _lacking(request: Request, answer: _Answer, what: str, excerpt: str) -> str:
     """
     if request.open_ai is not None and b'"choices"' not in answer.body:
         return f"{what} answered {answer.status} without any output{excerpt}"
+    if request.gradio is not None:
+        wrong = _called(request.gradio, answer.body)
+        return f"{what} {wrong}{excerpt}" if wrong else ""
     wanted = request.http.expect_body.contains if request.http and request.http.expect_body else None
     if wanted is not None and wanted.encode() not in answer.body[:EXPECT_LIMIT]:
         return f"{what} answered {answer.status} without {wanted[:100]!r}{excerpt}"
     return ""
+
+
+def _event(request: Request, answer: _Answer) -> str:
+    """The event that a Gradio call must be followed by; empty for what has one answer, or a wrong one."""
+    if request.gradio is None or request.gradio.protocol is GradioProtocol.PREDICT:
+        return ""
+    try:
+        return gradio.event_id(answer.body)
+    except ParseError:
+        return ""
+
+
+def _called(asked: Gradio, body: bytes) -> str:
+    """What is wrong with a call's answer."""
+    try:
+        messages = [gradio.decode_predict(body)] if asked.protocol is GradioProtocol.PREDICT else _streamed(body)
+    except ParseError as error:
+        return f"answered what is {error}"
+    errors = [message.error for message in messages if message.error is not None]
+    if errors:
+        return f"failed in the app with {errors[0]!r}"
+    if not any(message.done for message in messages):
+        return "ended without the event complete"
+    return "" if any(message.has_output for message in messages) else "answered without any output"
+
+
+def _streamed(body: bytes) -> list[ChunkKind]:
+    events = SseParser().feed(body)
+    if not events:
+        gradio.event_id(body)  # raises with what is wrong where no event was named
+    return [gradio.decode_call(event) for event in events]
 
 
 def _excerpt(body: bytes) -> str:

@@ -336,9 +336,10 @@ class LoadTestSpec(Plan):
 
 def _texts(request: Request) -> tuple[str, ...]:
     """Whatever a user wrote into a request that may be long."""
-    asked, http = request.open_ai, request.http
-    prompt = (asked.prompt.text or "",) if asked else ()
-    return (*prompt, *((http.body or "", *http.headers.values()) if http else ()))
+    http, prompt = request.http, request.prompt
+    inputs = request.gradio.data if request.gradio else ""
+    text = (prompt.text or "") if prompt else ""
+    return (text, inputs, *((http.body or "", *http.headers.values()) if http else ()))
 
 
 class LoadTest(Model):

@@ -40,6 +40,15 @@ def exactly_one(*fields: str) -> Rule:
     return Rule(f"{given} == 1", f"set exactly one of {names}")
 
 
+def within_timeout(field: str) -> Rule:
+    """A time-out for a part of a request is shorter than the whole's."""
+    return Rule(
+        f"!has(self.{field}) || self.{field} < self.timeoutSeconds",
+        f"{field} can never be reached: it must be less than timeoutSeconds",
+        field=f".{field}",
+    )
+
+
 def unchanged(field: str, *, optional: bool = False) -> Rule:
     """The member stays as it is until runToken changes."""
     same = f"self.{field} == oldSelf.{field}"
@@ -150,6 +159,8 @@ TEXTS = (
     "self.requests.map(r, "
     "(has(r.openAIChat) && has(r.openAIChat.prompt.text) ? r.openAIChat.prompt.text.size() : 0) "
     "+ (has(r.openAICompletions) && has(r.openAICompletions.prompt.text) ? r.openAICompletions.prompt.text.size() : 0) "
+    "+ (has(r.gradio) ? r.gradio.data.size() : 0) "
+    "+ (has(r.gradio) && has(r.gradio.prompt) && has(r.gradio.prompt.text) ? r.gradio.prompt.text.size() : 0) "
     "+ (has(r.http) && has(r.http.body) ? r.http.body.size() : 0) "
     "+ (has(r.http) && has(r.http.headers) ? r.http.headers.map(key, r.http.headers[key].size()).sum() : 0)).sum()"
 )
@@ -179,10 +190,49 @@ RULES: dict[type[Model], tuple[Rule, ...]] = {
             field=".expectBody",
         ),
     ),
-    requests.Prompt: (exactly_one("text", "synthetic", "jsonl"),),
+    requests.OpenAIChat: (
+        Rule(
+            "self.turns == 1 || !has(self.prompt.jsonl)",
+            "turns does not go with prompt.jsonl: the prompt of every turn is a text or synthetic",
+            field=".turns",
+        ),
+    ),
+    requests.Gradio: (
+        Rule(
+            "self.data.trim().startsWith('[') && self.data.trim().endsWith(']')",
+            "data is no JSON array: write the inputs in brackets",
+            field=".data",
+        ),
+        Rule(
+            "!has(self.prompt) || self.data.contains('{prompt}')",
+            'prompt has no place in data: write "{prompt}" where it belongs',
+            field=".prompt",
+        ),
+        Rule(
+            "has(self.prompt) || !self.data.contains('{prompt}')",
+            "data holds {prompt}: set prompt, which says what stands in for it",
+            field=".data",
+        ),
+    ),
+    requests.Prompt: (
+        exactly_one("text", "synthetic", "jsonl"),
+        Rule(
+            "has(self.text) || !self.cacheBust",
+            "cacheBust is for a text: synthetic prompts and those of a file differ already, leave it out",
+            field=".cacheBust",
+        ),
+    ),
     requests.Request: (
-        exactly_one("openAIChat", "openAICompletions", "http"),
+        exactly_one("openAIChat", "openAICompletions", "gradio", "http"),
+        *(within_timeout(field) for field in ("firstByteTimeoutSeconds", "stallTimeoutSeconds")),
         Rule("!(has(self.weight) && has(self.ratePerSecond))", "set weight or ratePerSecond, not both"),
+    ),
+    plan.Load: (
+        Rule(
+            "self.client != 'Compatible' || !(has(self.connections.maxAgeSeconds) || has(self.connections.maxRequests))",
+            "connections does not go with client Compatible: leave it out, or use client Native",
+            field=".connections",
+        ),
     ),
     plan.Stage: (
         exactly_one("arrivalRate", "concurrency"),

@@ -28,11 +28,35 @@ async def completion(request: web.Request) -> web.Response:
     return web.json_response({"choices": [{"text": asked["prompt"]}]} if asked["model"] == "known" else {})
 
 
+JOINED = {"right": "e1", "failing": "e2", "silent": "e3"}
+STREAMS = {
+    "e1": 'event: heartbeat\ndata: null\n\nevent: complete\ndata: ["hi"]\n\n',
+    "e2": "event: error\ndata: null\n\n",
+    "e3": "event: heartbeat\ndata: null\n\n",
+}
+
+
+async def joined(request: web.Request) -> web.Response:
+    name = request.match_info["name"]
+    return web.json_response({"event_id": JOINED[name]} if name in JOINED else {"detail": "?"})
+
+
+async def listened(request: web.Request) -> web.Response:
+    return web.Response(text=STREAMS[request.match_info["event"]], content_type="text/event-stream")
+
+
+async def predicted(request: web.Request) -> web.Response:
+    return web.json_response({"data": (await request.json())["data"]})
+
+
 @pytest.fixture
 async def url() -> AsyncIterator[str]:
     application = web.Application()
     application.router.add_get("/", page)
     application.router.add_post("/v1/completions", completion)
+    application.router.add_post("/gradio_api/call/{name}", joined)
+    application.router.add_get("/gradio_api/call/{name}/{event}", listened)
+    application.router.add_post("/run/predict", predicted)
     async with TestServer(application) as server:
         yield str(server.make_url("")).rstrip("/")
 
@@ -147,3 +171,26 @@ async def test_an_endpoint_must_have_the_services_certificate(authority: Authori
         assert "no answer over TLS (see spec.target.tls)" in result.message
     assert "unable to get local issuer certificate" in unknown.message
     assert "other.demo.svc" in mistaken.message
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        ("right", ""),
+        ("failing", "failed in the app with 'error without a message': \"event: error\\ndata: null\""),
+        ("silent", 'ended without the event complete: "event: heartbeat\\ndata: null"'),
+        ("wrong", "answered what is not a message of Gradio's protocol: Object missing required field `event_id`"),
+    ],
+)
+async def test_a_gradio_function_is_called_to_its_end(url: str, function: str, message: str) -> None:
+    result = await probed(url, gradio={"apiName": function, "data": "[]"})
+
+    assert result.ok is not bool(message)
+    assert message in result.message
+
+
+@pytest.mark.parametrize(("data", "ok"), [('["hi"]', True), ("[null]", False)])
+async def test_an_older_gradio_app_answers_at_once(url: str, data: str, ok: bool) -> None:
+    asked = {"apiName": "predict", "data": data, "protocol": "Predict", "basePath": "/"}
+
+    assert (await probed(url, gradio=asked)).ok is ok

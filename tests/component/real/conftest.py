@@ -24,13 +24,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def play(tmp_path: Path) -> Play:
-    """`play(url, request, seconds=4, concurrency=1)`, or `rate=3` for open arrivals: run `loadgen run`, return its report."""
+    """`play(url, request, seconds=4, concurrency=1)`, or `rate=3` for open arrivals, and fields of `load`: run it, return its report."""
 
-    def run(url: str, request: dict[str, Any], *, seconds: int = 4, concurrency: int = 1, rate: int = 0) -> Report:
+    def run(
+        url: str, request: dict[str, Any], *, seconds: int = 4, concurrency: int = 1, rate: int = 0, **load: Any
+    ) -> Report:
         level = {"arrivalRate": rate} if rate else {"concurrency": concurrency}
         stage = {"name": "load", "durationSeconds": seconds, **level}
         plan, out = tmp_path / "plan.yaml", tmp_path / "report.json"
-        plan.write_text(json.dumps({"requests": [{"name": "load"} | request], "load": {"stages": [stage]}}))
+        plan.write_text(json.dumps({"requests": [{"name": "load"} | request], "load": {"stages": [stage], **load}}))
         command = [sys.executable, "-m", "loadgen", "run", str(plan), "--url", url, "--out", str(out)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60 + seconds, check=False)
         assert out.exists(), done.stdout + done.stderr

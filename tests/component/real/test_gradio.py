@@ -1,11 +1,15 @@
-"""A real Gradio 6 app under plain HTTP requests: calls that answer at once, and calls that queue."""
+"""A real Gradio 6 app: calls through its queue and without it, and plain HTTP requests."""
 
 import json
 
 import pytest
 
+from loadgen.model.plan import Metric
+
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]  # the first use installs
 
+PIECES, PAUSE_SECONDS = 5, 0.1
+"""As in fakes/gradio_app.py, which only imports where Gradio is."""
 JSON = {"Content-Type": "application/json"}
 
 
@@ -28,3 +32,40 @@ def test_queues_a_call(gradio: str, play) -> None:
 def test_the_path_of_older_versions_is_gone(gradio: str, play) -> None:
     with pytest.raises(AssertionError, match="failed with Http404"):
         play(gradio, post("/run/predict"), seconds=1)
+
+
+def a_call(function: str, **more: object) -> dict[str, object]:
+    return {"gradio": {"apiName": function, "data": '["{prompt}"]', "prompt": {"text": "hello"}, **more}}
+
+
+def test_a_generators_outputs_are_timed_to_complete(gradio: str, play) -> None:
+    """The app pauses before each of its pieces; where it is quicker than the stream, pieces may be joined."""
+    report = play(gradio, a_call("spell"), seconds=4, concurrency=2)
+
+    counts, latencies = report.total.counts, report.total.latencies
+    assert counts.failed == counts.dropped == 0, report.total.errors
+    assert counts.succeeded > 3
+    pause = 1000 * PAUSE_SECONDS
+    first, whole = latencies[Metric.TIME_TO_FIRST_TOKEN].mean, latencies[Metric.E2E_LATENCY].mean
+    assert pause <= first < 3 * pause
+    assert PIECES * pause <= whole < PIECES * pause + 500
+    assert latencies[Metric.TIME_TO_FIRST_BYTE].mean < first
+    assert latencies[Metric.INTER_CHUNK_LATENCY].count == counts.succeeded * (PIECES - 1)
+
+
+@pytest.mark.parametrize("protocol", ["Queue", "Predict"])
+def test_a_function_that_answers_at_once(gradio: str, play, protocol: str) -> None:
+    report = play(gradio, a_call("shout", protocol=protocol), seconds=2, rate=5)
+
+    counts, latencies = report.total.counts, report.total.latencies
+    assert counts.failed == counts.dropped == 0, report.total.errors
+    assert counts.succeeded == counts.planned > 3
+    assert (Metric.TIME_TO_FIRST_TOKEN in latencies) is (protocol == "Queue")
+
+
+@pytest.mark.parametrize(
+    ("function", "failure"), [("fail", "StreamError"), ("missing", "Http500"), ("shout/../spell", "apiName")]
+)
+def test_what_goes_wrong_is_told_before_the_load(gradio: str, play, function: str, failure: str) -> None:
+    with pytest.raises(AssertionError, match=failure):
+        play(gradio, a_call(function), seconds=1)

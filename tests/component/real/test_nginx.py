@@ -1,9 +1,12 @@
-"""nginx counts the requests it has served; ours must be as many."""
+"""nginx counts the requests it has served; ours must be as many. It is also the forward proxy on the way to a target."""
 
+import asyncio
 from urllib.request import urlopen
 
 import pytest
 
+from fakes.bad import DELTA, DONE, STREAM_HEAD, chunk, request
+from fakes.serving import serving
 from loadgen.model.plan import Metric
 
 pytestmark = pytest.mark.real
@@ -33,3 +36,24 @@ def test_a_status_that_is_expected_is_a_success(nginx: str, play) -> None:
     report = play(nginx, {"http": {"path": "/missing", "expectStatus": [404]}}, seconds=1)
     assert report.total.counts.failed == 0
     assert report.total.counts.succeeded > 10
+
+
+def test_the_compatible_client_goes_through_a_forward_proxy(nginx: str, play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streams too; what the target sees has come through nginx."""
+    heads: list[bytes] = []
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await request(reader))
+        writer.write(STREAM_HEAD + chunk(DELTA) + chunk(DELTA) + chunk(DONE) + chunk(b""))
+
+    chat = {"openAIChat": {"model": "m", "prompt": {"text": "hi"}, "path": "/forwarded/chat"}}
+    with serving(behave) as target:
+        monkeypatch.setenv("HTTP_PROXY", nginx)
+        report = play(target.url, chat, seconds=2, rate=10, client="Compatible")
+
+    counts = report.total.counts
+    assert counts.failed == counts.dropped == 0, report.total.errors
+    assert counts.succeeded == counts.planned > 5
+    assert report.total.latencies[Metric.INTER_CHUNK_LATENCY].count == counts.succeeded
+    assert len(heads) == counts.succeeded + 1  # and the probe's
+    assert all(b"\r\nVia: nginx\r\n" in head for head in heads)

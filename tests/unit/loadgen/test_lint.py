@@ -36,6 +36,10 @@ def with_request(**fields: Any) -> dict[str, Any]:
     return a_document(requests=[{**REQUEST, **fields}])
 
 
+def with_gradio(**fields: Any) -> dict[str, Any]:
+    return a_document(requests=[{"name": "call", "gradio": {"apiName": "predict", "data": "[]", **fields}}])
+
+
 def with_threshold(**fields: Any) -> dict[str, Any]:
     return a_document(thresholds=[{**THRESHOLD, **fields}])
 
@@ -82,6 +86,22 @@ def test_the_operators_fields_are_passed_over() -> None:
         (with_request(http={"path": "x"}), "requests[get].http.path is 'x': write a path that begins with /"),
         (with_request(ratePerSecond=1, weight=1), "requests[get]: set weight or ratePerSecond, not both"),
         (with_request(ratePerSecond=1), "requests: at least one needs a weight; all of them have ratePerSecond"),
+        (with_gradio(data=" 7"), "requests[call].gradio.data: ' 7' is no JSON array: write the inputs in brackets"),
+        (with_gradio(apiName="a/b"),
+         "requests[call].gradio.apiName is 'a/b': write a function's name, such as predict"),
+        (
+            with_gradio(data="[hello]"),
+            "requests[call].gradio.data: '[hello]' is no JSON array: Expecting value: line 1 column 2 (char 1); "
+            """write such as '["{prompt}", 0.7]'""",
+        ),
+        (
+            with_gradio(data='["{prompt}"]'),
+            "requests[call].gradio: data holds {prompt}: set prompt, which says what stands in for it",
+        ),
+        (
+            with_gradio(prompt={"text": "hi"}),
+            'requests[call].gradio: prompt has no place in data: write "{prompt}" where it belongs',
+        ),
         (with_threshold(stages=["peek"]), "thresholds[t].stages 'peek' is no stage: did you mean peak?"),
         (with_threshold(request="post"), "thresholds[t].request 'post' is no request: one of get"),
         (with_threshold(metric="ErrorRate"), "thresholds[t].metric is 'ErrorRate': did you mean ErrorPercent?"),
@@ -160,9 +180,24 @@ def test_advice_counts_only_the_named_request() -> None:
     assert advice(a_plan(opened(1, 60), requests=requests, thresholds=[{**P99, "request": "tick"}])) == []
 
 
+def test_advice_on_a_prompt_that_is_always_the_same() -> None:
+    asked = {"model": "m", "prompt": {"text": "x"}}
+    (said,) = advice(a_plan(opened(10), requests=[{"name": "chat", "openAIChat": asked}]))
+    assert said.startswith("requests[chat]: every request has the same prompt")
+    for differing in ({"text": "x", "cacheBust": True}, {"synthetic": {"inputTokens": {"mean": 5}}}):
+        request = {"name": "chat", "openAIChat": {**asked, "prompt": differing}}
+        assert advice(a_plan(opened(10), requests=[request])) == []
+    trickle = {"name": "chat", "openAIChat": asked, "ratePerSecond": 1}
+    assert advice(a_plan(opened(10), requests=[REQUEST, trickle])) == []
+
+
 def test_advice_on_streams_and_warmup() -> None:
     token = {**P99, "metric": "TimeToFirstToken", "statistic": "P50"}
     assert "measured on streamed answers only" in advice(a_plan(opened(10), requests=[CHAT], thresholds=[token]))[0]
+    call = {"name": "call", "gradio": {"apiName": "predict", "data": "[]"}}
+    assert advice(a_plan(opened(10), requests=[call], thresholds=[token])) == []
+    call = {"name": "call", "gradio": {**call["gradio"], "protocol": "Predict"}}
+    assert "protocol: Queue" in advice(a_plan(opened(10), requests=[call], thresholds=[token]))[0]
     assert advice(a_plan(opened(10, warmup=True)))
 
 

@@ -23,6 +23,8 @@ def delta(**fields: object) -> bytes:
         delta(content=None, reasoning_content="hm"),
         delta(tool_calls=[{"index": 0, "function": {"arguments": '{"a"'}}]),
         delta(function_call={"arguments": "{"}),
+        delta(audio={"id": "a", "transcript": "hi"}),
+        delta(audio={"data": "UklGRg=="}),
         delta(content=[{"type": "text", "text": "hi"}]),
         b'{"choices":[{"text":"hi","index":0}]}',
         b'{"choices":[{"delta":{}},{"delta":{"content":"second choice"}}]}',
@@ -39,6 +41,7 @@ def test_output(data: bytes) -> None:
         delta(role="assistant", content=""),
         delta(content=None),
         delta(tool_calls=[{"index": 0, "id": "1", "function": {"name": "f", "arguments": ""}}]),
+        delta(audio={"id": "a", "expires_at": 1}),
         b'{"choices":[]}',
         b'{"choices":[{"text":""}]}',
         b"",
@@ -69,6 +72,24 @@ def test_done() -> None:
 def test_a_whole_answer_has_output_tokens_and_end() -> None:
     body = b'{"choices":[{"message":{"content":"hi"},"finish_reason":"stop"}],"usage":{"completion_tokens":3}}'
     assert decode(body) == ChunkKind(has_output=True, tokens=3, done=True)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {
+            "content": None,
+            "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+        },
+        {"content": "", "reasoning_content": "hm"},
+        {"content": "", "reasoning": "hm"},
+        {"function_call": {"name": "f", "arguments": "{}"}},
+        {"audio": {"data": "UklGRg=="}},
+    ],
+    ids=lambda message: list(message)[-1],
+)
+def test_a_whole_answer_without_content_may_have_output(message: dict[str, object]) -> None:
+    assert decode(json.dumps({"choices": [{"message": message}]}).encode()) == OUTPUT
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,15 @@ def test_a_text_is_sent_as_it_is() -> None:
     ]
 
 
+def test_a_busted_text_never_begins_alike() -> None:
+    prompts = [prompt_of(body) for body in bodies(500, chat({"text": 'say "hi"', "cacheBust": True}))]
+    salts, texts = zip(*(prompt.split("\n") for prompt in prompts), strict=True)
+    assert set(texts) == {'say "hi"'}
+    assert len(set(salts)) == 500
+    assert all(len(salt.split(" ")) == 4 and set(salt.split(" ")) <= set(WORDS) for salt in salts)
+    assert [prompt_of(body) for body in bodies(500, chat({"text": 'say "hi"', "cacheBust": True}))] == prompts
+
+
 def test_a_completion_has_a_prompt_and_no_messages() -> None:
     asked = {"model": "m", "prompt": {"text": "Once"}, "maxTokens": 5, "stream": False}
     (body,) = bodies(1, [{"name": "text", "openAICompletions": asked}])
@@ -81,6 +90,17 @@ def test_segments_draw_different_prompts_and_the_same_ones_again() -> None:
 def test_a_plain_request_has_its_body() -> None:
     factory = BodyFactory(a_plan(requests=[{"name": "p", "http": {"method": "POST", "body": "raw ü"}}]), Segment(0, 1))
     assert factory.body(0) == "raw ü".encode()
+
+
+def test_a_gradio_function_gets_its_inputs() -> None:
+    asked = {"apiName": "/predict", "data": ' [ "say {prompt}", 0.7, ["{prompt}", {"a": null}] ]'}
+    prompt = 'a "word"\n'
+    request = [{"name": "call", "gradio": {**asked, "prompt": {"text": prompt}}}]
+    assert bodies(1, request) == [{"data": [f"say {prompt}", 0.7, [prompt, {"a": None}]]}]
+    request = [{"name": "call", "gradio": {**asked, "prompt": {"synthetic": {"inputTokens": {"mean": 5}}}}}]
+    (body,) = bodies(1, request)
+    assert body["data"][0] == "say " + body["data"][2][0]
+    assert bodies(1, [{"name": "call", "gradio": {"apiName": "f", "data": "[1]"}}]) == [{"data": [1]}]
 
 
 def test_there_are_as_many_words_as_bytes() -> None:
