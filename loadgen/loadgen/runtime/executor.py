@@ -100,7 +100,7 @@ class Executor:
         self._flying[exchange.request][exchange] = None
         meter.in_flight += 1
         meter.balance -= now
-        if meter.in_flight > meter.peak:
+        if meter.in_flight > meter.peak:  # noqa: PLR1730  a call less
             meter.peak = meter.in_flight
         self.pool.dispatch(exchange)
 

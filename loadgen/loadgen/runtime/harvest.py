@@ -19,7 +19,8 @@ from loadgen.runtime.clock import SECOND
 from loadgen.runtime.folding import Integers, Part, fold, group, join
 from loadgen.runtime.steps import Steps
 
-ROW = np.dtype([(name, "i8") for name in ("intended", "sent", "headers", "last")] + [("slot", "i4"), ("stage", "u2"), ("request", "u2")])  # fmt: skip
+_TIMES = [(name, "i8") for name in ("intended", "sent", "headers", "last")]
+ROW = np.dtype([*_TIMES, ("slot", "i4"), ("stage", "u2"), ("request", "u2")])
 """A success. In closed stages, where `slot` is not negative, its origin is the sending, else the intended start."""
 PAGE_ROWS = 4096
 PAGE_STAMPS = 32768
@@ -66,7 +67,9 @@ class Takings:
     incomplete: defaultdict[Key, int] = field(default_factory=_counter)
     succeeded: defaultdict[Key, int] = field(default_factory=_counter)
     good: defaultdict[Key, int] = field(default_factory=_counter)
-    errors: defaultdict[Key, defaultdict[str, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
+    errors: defaultdict[Key, defaultdict[str, int]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(int))
+    )
     censored: defaultdict[Key, list[int]] = field(default_factory=lambda: defaultdict(list))
     """Microseconds after which requests timed out."""
 
