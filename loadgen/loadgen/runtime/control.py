@@ -136,8 +136,8 @@ class Control:
     async def deltas(self, request: web.Request) -> web.Response:
         """GET /v1/deltas?after=K"""
         after = request.query.get("after", "0")
-        if not after.isdecimal() or int(after) > len(self._supervisor.packed):
-            return refuse(400, f"after={after!r} is not the number of a delta: 0 … {len(self._supervisor.packed)}")
+        if not after.isdecimal() or int(after) > len(self._supervisor.deltas):
+            return refuse(400, f"after={after!r} is not the number of a delta: 0 … {len(self._supervisor.deltas)}")
         self._note(int(after))
         return web.Response(body=self._supervisor.snapshot(int(after)), content_type="application/msgpack")
 

@@ -128,9 +128,8 @@ class Exporter(Collector):
         return family
 
     def _catch_up(self) -> None:
-        packed = self._supervisor.packed
-        while self._seen < len(packed):
-            delta = _decode(packed[self._seen])
+        for packed in self._supervisor.deltas.after(self._seen):
+            delta = _decode(packed)
             self._seen += 1
             for cell in delta.cells:
                 self._add(cell)

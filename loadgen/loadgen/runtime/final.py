@@ -16,7 +16,7 @@ def final_line(supervisor: Supervisor) -> str:
     """The line."""
     plan = supervisor.assignment.plan
     tally = Tally(plan)
-    for packed in supervisor.packed:
+    for packed in supervisor.deltas.after(0):
         tally.add(_decode(packed))
     state = supervisor.state()
     report = {

@@ -19,8 +19,8 @@ from loadgen.runtime.clock import SECOND
 from loadgen.runtime.folding import Integers, Part, fold, group, join
 from loadgen.runtime.steps import Steps
 
-_MOMENTS = [(name, "i8") for name in ("intended", "sent", "headers", "last")]
-ROW = np.dtype([*_MOMENTS, ("slot", "i4"), ("stage", "u2"), ("request", "u2")])
+_TIMES = [(name, "i8") for name in ("intended", "sent", "headers", "last")]
+ROW = np.dtype([*_TIMES, ("slot", "i4"), ("stage", "u2"), ("request", "u2")])
 """A success. In closed stages, where `slot` is not negative, its origin is the sending, else the intended start."""
 PAGE_ROWS = 4096
 PAGE_STAMPS = 32768

@@ -1,8 +1,8 @@
 """The worker's one process that is not under load: starts the shards, arms them, keeps what they say.
 
-It merges nothing: deltas are numbered in the order of their arrival and kept packed, so its memory grows with the
-run's seconds, not with its requests, and whoever asks for those after K gets them again after any crash of the asking
-side. The control API, the exporter and the command line's live view are its users.
+It merges nothing: deltas are numbered in the order of their arrival and kept packed (`store`), so its memory grows with
+the run's seconds, not with its requests, and whoever asks for those after K gets them again after any crash of the
+asking side. The control API, the exporter and the command line's live view are its users.
 
 The life of a worker is a table: (phase, event) → phase; what is not in it changes nothing.
 """
@@ -27,6 +27,7 @@ from loadgen.model.wire import FINAL_PHASES, WIRE_VERSION, WorkerPhase, WorkerSt
 from loadgen.runtime.calibration import NullResponder, stream_answer
 from loadgen.runtime.clock import monotonic_of, wall_ns
 from loadgen.runtime.messages import Abort, Arm, Done, Draining, Failed, Message, Ready, Running, Setup, frames, pack
+from loadgen.runtime.store import Store
 
 SNAPSHOT_BYTES = 4 * 1024 * 1024
 _EXIT_SECONDS = 3.0
@@ -111,7 +112,7 @@ class Supervisor:
     on_delta: Callable[[bytes], None] | None = None
     """Called with each packed delta as it arrives."""
     phase: WorkerPhase = WorkerPhase.STARTING
-    packed: list[bytes] = field(default_factory=list)
+    deltas: Store = field(default_factory=Store)
     _links: list[_Link] = field(default_factory=list)
     _start_at: int | None = None
     _late: int | None = None
@@ -160,7 +161,7 @@ class Supervisor:
             self._fail("a shard process ended before its run did (killed? out of memory?)")
 
     def _keep(self, delta: bytes) -> None:
-        self.packed.append(delta)
+        self.deltas.add(delta)
         if self.on_delta is not None:
             self.on_delta(delta)
 
@@ -216,7 +217,7 @@ class Supervisor:
             shards=self.assignment.shards,
             phase=self.phase,
             now=wall_ns(),
-            last=len(self.packed),
+            last=len(self.deltas),
             start_at=self._start_at,
             started_late_microseconds=self._late or 0,
             message=self._message,
@@ -249,13 +250,13 @@ class Supervisor:
         """The packed deltas numbered after+1 …, as many as fit."""
         last, size = after, 0
         chosen: list[msgspec.Raw] = []
-        for delta in self.packed[after:]:
+        for delta in self.deltas.after(after):
             if chosen and size + len(delta) > SNAPSHOT_BYTES:
                 break
             chosen.append(msgspec.Raw(delta))
             size += len(delta)
             last += 1
-        return msgspec.msgpack.encode(_PackedSnapshot(WIRE_VERSION, last, chosen, last < len(self.packed)))
+        return msgspec.msgpack.encode(_PackedSnapshot(WIRE_VERSION, last, chosen, last < len(self.deltas)))
 
     async def close(self) -> None:
         """End the shards: their links close and they stop; one that does not is killed."""

@@ -125,7 +125,7 @@ class Worker:
 
     async def _collected(self) -> None:
         """Until somebody has fetched the last delta, or released."""
-        last = len(self._supervisor.packed)
+        last = len(self._supervisor.deltas)
         await _first(STOP_SECONDS, self._control.collected(last), self._released)
 
 
