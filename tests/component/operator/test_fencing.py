@@ -86,6 +86,24 @@ async def test_frozen_between_writing_and_acting_nothing_is_done(look: int, monk
     assert [path for _, path in done if not path.endswith("/loadtests/test/status")] == []
 
 
+async def test_frozen_after_the_start_was_written_no_worker_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers are not reached through the API server: the order itself is behind the fence."""
+    async with theatre() as play:
+        leader = Leader(play)
+        await leader.renew()
+        write = reconcile.write
+
+        async def written(context: Any, observed: Any, memory: Any, status: Any) -> None:
+            await write(context, observed, memory, status)
+            leader.seconds += FROZEN_SECONDS if status.phase is Phase.RUNNING else 0
+
+        monkeypatch.setattr(reconcile, "write", written)
+        await play.run(Phase.RUNNING)
+
+        assert play.status.run.load_start_time is not None
+        assert play.starts == 0
+
+
 async def test_one_that_could_renew_after_all_goes_on() -> None:
     """A pause without another leader costs a look, not the run."""
     async with theatre() as play:

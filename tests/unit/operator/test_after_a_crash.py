@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from builders import a_stage, a_valid_spec
 from loadgen.model.report import Verdict
+from loadgen.model.wire import WorkerPhase
 from loadtest_operator.api.status import Phase
 from loadtest_operator.core import retention
-from loadtest_operator.core.actions import Delete
+from loadtest_operator.core.actions import Delete, StartWorkers
 from loadtest_operator.core.agenda import Agenda
 from loadtest_operator.core.decide import decide
 from loadtest_operator.core.kinds import JOB, SECRET
@@ -58,6 +59,17 @@ def test_workers_that_run_after_the_end_were_forgotten() -> None:
     assert retention.next_due(run, 3600, settled=True) == ended + timedelta(hours=1)
     assert JOB in {thing.kind for thing in retention.gone("demo", 1, {1: True}, over=False)}
     assert JOB not in {thing.kind for thing in retention.gone("demo", 1, {1: False}, over=False)}
+
+
+def test_only_who_waits_is_told_the_start_again() -> None:
+    """Killed in the middle of telling: one worker has its start, the other one has not."""
+    world = a_world_in(Phase.RUNNING)
+    told, waiting = world.workers[0], world.workers[1]
+    told.phase, waiting.phase = WorkerPhase.ARMED, WorkerPhase.READY
+
+    orders = [action for action in decide(world.look()).actions if isinstance(action, StartWorkers)]
+
+    assert [list(order.start_at) for order in orders] == [[1]]
 
 
 def test_a_later_run_takes_along_what_an_earlier_one_left() -> None:
