@@ -258,7 +258,8 @@ def measure(cluster: PatientCluster, operator: OperatorProcess, arguments: argpa
     held(bench, arguments.loadtests)
     beside(bench, arguments.loadtests, arguments.runs)
     alone(bench)
-    many_workers(bench, arguments.workers)
+    if arguments.workers:
+        many_workers(bench, arguments.workers)
     finished(bench, arguments.finished)
     return bench
 
@@ -294,7 +295,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--loadtests", type=int, default=200, help="that only wait")
     parser.add_argument("--runs", type=int, default=5, help="at once")
-    parser.add_argument("--workers", type=int, default=50, help="of one run")
+    parser.add_argument("--workers", type=int, default=50, help="of one run; 0 leaves that out")
     parser.add_argument("--finished", type=int, default=100, help="runs that are over")
     parser.add_argument(
         "--out", type=Path, default=ROOT / "docs" / "benchmarks" / f"operator-{datetime.now(UTC):%Y-%m-%d}.md"
