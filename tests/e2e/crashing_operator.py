@@ -2,20 +2,23 @@
 
 A point is a line such as `before Create Job`, `after write Running first` or `after StoreReport`: each action and each
 write of a status, before and after. CRASH_POINTS is a pattern (fnmatch) of points; CRASH_SPENT is a file with the points
-that have had their crash, so that the operator's next life gets past them. CALLS is a file for the number of its API calls.
+that have had their crash, so that the operator's next life gets past them. CALLS is a file for the numbers of its API calls.
 """
 
 import fnmatch
+import json
 import os
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import kopf
+from yarl import URL
 
 from loadtest_operator import main
 from loadtest_operator.core.actions import Action
@@ -96,26 +99,38 @@ def with_own_finalizer() -> None:
     startup.operator_settings = changed
 
 
-class Counter:
-    """Number of HTTP requests to the API server, kopf's too, as text in a file; written at most ten times a second."""
+class Calls:
+    """HTTP requests to the API server, kopf's too, as `GET pods` → number in a file, written ten times a second."""
 
     def __init__(self, path: Path) -> None:
-        self._path, self._calls, self._written = path, 0, 0.0
+        self._path, self._written = path, 0.0
+        self._numbers: Counter[str] = Counter()
 
-    def note(self, url: str) -> None:
+    def note(self, method: str, path: str) -> None:
         """A request."""
-        self._calls += any(part in url for part in ("/api/v1/", "/apis/"))
+        if not path.startswith(("/api/v1/", "/apis/")):
+            return
+        self._numbers[f"{method.upper()} {resource(path)}"] += 1
         if time.monotonic() - self._written > 0.1:
             self._written = time.monotonic()
-            self._path.write_text(str(self._calls))
+            self._path.with_suffix(".new").write_text(json.dumps(self._numbers))
+            self._path.with_suffix(".new").replace(self._path)
 
 
-def count_calls(counter: Counter) -> None:
+def resource(path: str) -> str:
+    """What kind of thing a path of the API is about, with its subresource: `loadtests/status`."""
+    parts = path.split("/")[3 if path.startswith("/api/") else 4 :] or ["discovery"]
+    if parts[0] == "namespaces" and len(parts) > 2:
+        parts = parts[2:]
+    return "/".join([parts[0], *parts[2:]])
+
+
+def count_calls(calls: Calls) -> None:
     """Of every aiohttp session."""
     request = aiohttp.ClientSession._request
 
     async def counted(self: Any, method: str, url: Any, **options: Any) -> Any:
-        counter.note(str(url))
+        calls.note(method, URL(url).path)
         return await request(self, method, url, **options)
 
     aiohttp.ClientSession._request = counted  # type: ignore[method-assign]
@@ -124,7 +139,7 @@ def count_calls(counter: Counter) -> None:
 if __name__ == "__main__":
     with_own_finalizer()
     if calls := os.environ.pop("CALLS", ""):
-        count_calls(Counter(Path(calls)))
+        count_calls(Calls(Path(calls)))
     if pattern := os.environ.pop("CRASH_POINTS", ""):
         reaper = Reaper(pattern, Path(os.environ["CRASH_SPENT"]))
         wrap_actions(reaper)

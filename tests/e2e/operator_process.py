@@ -1,11 +1,13 @@
 """The operator as a child process of the tests: started, killed with SIGKILL, started again."""
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 CHILD = Path(__file__).with_name("crashing_operator.py")
@@ -48,10 +50,10 @@ class OperatorProcess:
         return path.read_text().splitlines() if path.exists() else []
 
     @property
-    def calls(self) -> int:
-        """API calls of this life so far."""
+    def calls(self) -> Counter[str]:
+        """API calls of this life so far: `GET pods` → number."""
         path = self.folder / "calls"
-        return int(path.read_text() or 0) if path.exists() else 0
+        return Counter(json.loads(path.read_text()) if path.exists() else {})
 
     def start(self, crash_at: str = "") -> None:
         """Start it, with fresh ports. `crash_at` is a pattern of points (see crashing_operator), each good for one."""

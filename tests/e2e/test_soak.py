@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 
 def test_ten_runs_under_random_kills(tmp_path: Path) -> None:
-    """Two workers, one API server and a good many operators die."""
+    """Two workers, two API servers and a good many operators die."""
     tally = soak(tmp_path, runs=10, seed=5, longest_seconds=240)
 
     print(tally.text())

@@ -20,7 +20,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-sys.path += [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[1] / "e2e")]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # before this folder: it is the package `soak`
+sys.path.append(str(Path(__file__).resolve().parents[1] / "e2e"))
 
 from cluster import Object
 from operator_process import OperatorProcess

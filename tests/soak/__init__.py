@@ -1,0 +1,1 @@
+"""The soak: a hundred short runs under random kills."""
