@@ -18,7 +18,7 @@ class Authority:
         folder.mkdir()
         _openssl(
             folder,
-            "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=authority -addext keyUsage=critical,keyCertSign "
+            "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=authority -addext keyUsage=critical,keyCertSign,digitalSignature "
             "-keyout ca.key -out ca.crt",
         )
         return cls(folder)
