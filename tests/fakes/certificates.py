@@ -16,7 +16,11 @@ class Authority:
     def of(cls, folder: Path) -> "Authority":
         """A new one, kept in a folder of its own."""
         folder.mkdir()
-        _openssl(folder, "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=authority -keyout ca.key -out ca.crt")
+        _openssl(
+            folder,
+            "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=authority -addext keyUsage=critical,keyCertSign,digitalSignature "
+            "-keyout ca.key -out ca.crt",
+        )
         return cls(folder)
 
     @property

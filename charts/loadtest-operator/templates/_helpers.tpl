@@ -49,7 +49,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   resources: [pods/proxy]
   verbs: [get, create, update, delete]
 {{- end }}
-# Secrets of runs only, by name; never listed or watched.
+# By name, never listed or watched: the Secret of each run, and what spec.target refers to. For authorization a Secret is
+# only used where it is labelled loadtest.dev/authorization=true.
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, create, delete]

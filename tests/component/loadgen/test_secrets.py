@@ -147,9 +147,10 @@ async def test_through_the_delay_proxy_the_name_stays_the_targets(authority: Aut
     with target(authority.server("DNS:chat.demo.svc")) as heard:
         async with proxied(heard.url.replace("https://", "")) as (through, _):
             via = through.removeprefix("http://")
-            assert await over_tls("https://chat.demo.svc:8443/base", authority.pem, via=via) == (3, {})
-            assert await over_tls("https://other.demo.svc:8443", authority.pem, via=via) == (0, {"Tls": 3})
+            right = await over_tls("https://chat.demo.svc:8443/base", authority.pem, via=via)
+            wrong = await over_tls("https://other.demo.svc:8443", authority.pem, via=via)
 
+    assert (right, wrong) == ((3, {}), (0, {"Tls": 3}))
     assert heard.names == {"chat.demo.svc", "other.demo.svc"}
     assert heard.lines("host") == ["Host: chat.demo.svc:8443"] * 3
     assert {head.split()[1] for head in heard.heads} == {"/base/"}

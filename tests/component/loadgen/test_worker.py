@@ -151,7 +151,7 @@ async def test_nobody_gets_in_without_the_token(tmp_path: Path) -> None:
                     assert answer.status == 404
         command = await asyncio.to_thread(Path(f"/proc/{worker.process.pid}/cmdline").read_text)
 
-    assert "secret" not in command
+    assert "secret" not in command.partition("\0")[2]  # the interpreter's own path may have the word
 
 
 @pytest.mark.parametrize("body", [{"startAt": "soon"}, {}, {"startAt": 1, "more": 2}])
