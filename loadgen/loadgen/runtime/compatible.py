@@ -75,11 +75,14 @@ class Compatible:
         self._secure = target.secure
         self._server_name = target.server_name if target.secure else None
         self._trips: dict[Exchange, _Trip] = {}
-        connector = aiohttp.TCPConnector(
-            limit=0, ttl_dns_cache=1, keepalive_timeout=KEEP_SECONDS, ssl=target.tls() or True
-        )
-        self._session = aiohttp.ClientSession(
-            connector=connector,
+        self._session = self._opening(target, proxies, keepalive_timeout=KEEP_SECONDS)
+        self._fresh = self._opening(target, proxies, force_close=True)
+        """For second attempts: the first one's fault may be all kept connections'."""
+        self._closing: list[asyncio.Task[None]] = []
+
+    def _opening(self, target: Target, proxies: bool, **keeping: Any) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=1, ssl=target.tls() or True, **keeping),
             trust_env=proxies,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
@@ -88,7 +91,6 @@ class Compatible:
             max_field_size=HEAD_LIMIT,
             trace_configs=[self._tracing()],
         )
-        self._closing: asyncio.Task[None] | None = None
 
     def _tracing(self) -> aiohttp.TraceConfig:
         """A connection is at hand: the request goes out now."""
@@ -121,7 +123,8 @@ class Compatible:
         """Drop everything."""
         for exchange in list(self._trips):
             self.cancel(exchange)
-        self._closing = asyncio.get_running_loop().create_task(self._session.close())
+        loop = asyncio.get_running_loop()
+        self._closing = [loop.create_task(session.close()) for session in (self._session, self._fresh)]
 
     async def _carry(self, trip: _Trip) -> None:
         exchange = trip.exchange
@@ -153,7 +156,8 @@ class Compatible:
     async def _ask(self, trip: _Trip, letter: _Letter) -> None:
         exchange, consume = trip.exchange, trip.exchange.kind.consume
         connecting = min(exchange.kind.timeout_ns / SECOND, CONNECT_LIMIT_SECONDS)
-        async with self._session.request(
+        session = self._fresh if exchange.retried else self._session
+        async with session.request(
             letter.method,
             URL(self._origin + letter.path, encoded=True),
             headers=letter.headers,

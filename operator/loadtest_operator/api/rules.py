@@ -229,7 +229,8 @@ RULES: dict[type[Model], tuple[Rule, ...]] = {
     ),
     plan.Load: (
         Rule(
-            "self.client != 'Compatible' || !(has(self.connections.maxAgeSeconds) || has(self.connections.maxRequests))",
+            "self.client != 'Compatible' || !has(self.connections) "
+            "|| !(has(self.connections.maxAgeSeconds) || has(self.connections.maxRequests))",
             "connections does not go with client Compatible: leave it out, or use client Native",
             field=".connections",
         ),

@@ -77,6 +77,23 @@ async def test_both_clients_see_the_same(name: str, client: str) -> None:
 
 
 @pytest.mark.parametrize("client", CLIENTS)
+async def test_a_kept_connection_that_turns_out_to_be_closed_is_no_failure(client: str) -> None:
+    """As llama.cpp's server does it after a stream: the next request may be on its way already."""
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request(reader)
+        writer.write(FULL)
+        await reader.readexactly(1)
+
+    async with serving(script) as url:
+        tally, _ = await run(a_plan(CHAT, {"concurrency": 2}, client=client), url)
+
+    counts = tally.select().counts
+    assert counts.errors == {}
+    assert counts.succeeded > 20
+
+
+@pytest.mark.parametrize("client", CLIENTS)
 async def test_nobody_listens(client: str) -> None:
     counts = (await ran(client, PAGE, f"http://127.0.0.1:{unused_port()}")).counts
 
@@ -120,12 +137,18 @@ async def test_a_forward_proxy_is_asked_for_the_whole_url(monkeypatch: pytest.Mo
 
 async def test_the_ceiling_is_the_clients_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Calibration runs over the same client, and never through a proxy."""
-    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{unused_port()}")
     plans = [a_plan(PAGE, {"arrivalRate": 4}, client=client) for client in CLIENTS]
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: NullResponder(stream_answer(plans[0])), "127.0.0.1", 0)
-    async with server:
+    asked: list[bytes] = []
+
+    async def proxy(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        asked.append(await request(reader))
+
+    async with server, serving(proxy) as url:
+        monkeypatch.setenv("http_proxy", url)
         port = server.sockets[0].getsockname()[1]
         native, compatible = [await ceiling(plan, Segment(0, 1), port) for plan in plans]
 
     assert 0 < compatible < native
+    assert not asked
