@@ -1,6 +1,7 @@
 """Whole runs on paper: from the spec to the verdict, in a world of a few variables."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -366,14 +367,19 @@ def test_a_required_fault_that_could_not_be_injected_is_inconclusive() -> None:
 
 
 def test_a_fault_in_force_goes_first_when_a_run_is_aborted() -> None:
+    """Not when its own time is over: it had most of it left."""
     world = a_world(faults=[{**DELAY, "durationSeconds": 6}])
     world.run_to_second(5)
     world.spec = world.spec.model_copy(update={"abort": True})
 
     status = world.run()
 
-    assert status.faults[0].result is FaultResult.RECOVERED
+    fault = status.faults[0]
+    assert fault.result is FaultResult.RECOVERED
     assert status.verdict is Verdict.ABORTED
+    assert fault.injected_time is not None
+    assert fault.recovered_time is not None
+    assert fault.recovered_time - fault.injected_time < timedelta(seconds=4)
 
 
 def test_bounds_over_a_faults_window_can_fail_the_run() -> None:
