@@ -6,12 +6,12 @@ import pytest
 
 from soak.soak import soak
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
 
 def test_ten_runs_under_random_kills(tmp_path: Path) -> None:
     """Two workers, two API servers and a good many operators die."""
-    tally = soak(tmp_path, runs=10, seed=5, longest_seconds=240)
+    tally = soak(tmp_path, runs=10, seed=5, longest_seconds=300)
 
     print(tally.text())
     assert tally.right, tally.text()

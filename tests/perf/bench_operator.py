@@ -229,7 +229,7 @@ def finished(bench: Bench, number: int) -> None:
     """What finished LoadTests cost whose Jobs wait for their ttl."""
     names = [f"done-{index}" for index in range(number)]
     bench.applied([service(name) for name in names])
-    with bench.measured(f"{number} runs of 2 s, {BATCH} at a time"):
+    with bench.measured(f"{number} runs of 2 s, {min(BATCH, number)} at a time"):
         for first in range(0, number, BATCH):
             batch = names[first : first + BATCH]
             bench.applied([loadtest(name, seconds=2, workerTemplate=SMALL) for name in batch])
@@ -260,7 +260,8 @@ def measure(cluster: PatientCluster, operator: OperatorProcess, arguments: argpa
     alone(bench)
     if arguments.workers:
         many_workers(bench, arguments.workers)
-    finished(bench, arguments.finished)
+    if arguments.finished:
+        finished(bench, arguments.finished)
     return bench
 
 
@@ -296,7 +297,7 @@ def main() -> int:
     parser.add_argument("--loadtests", type=int, default=200, help="that only wait")
     parser.add_argument("--runs", type=int, default=5, help="at once")
     parser.add_argument("--workers", type=int, default=50, help="of one run; 0 leaves that out")
-    parser.add_argument("--finished", type=int, default=100, help="runs that are over")
+    parser.add_argument("--finished", type=int, default=100, help="runs that are over; 0 leaves them out")
     parser.add_argument(
         "--out", type=Path, default=ROOT / "docs" / "benchmarks" / f"operator-{datetime.now(UTC):%Y-%m-%d}.md"
     )
