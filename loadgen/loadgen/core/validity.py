@@ -36,6 +36,11 @@ HEALTHY_ERROR_PERCENT = 5.0
 CEILING_SHARE = 0.6
 LAG_SHARE_OF_BOUND = 0.1
 LAG_MILLISECONDS = 5.0
+STARVED_MILLISECONDS = 50.0
+"""A loop this late at P99 that uses less than half of its CPU is kept waiting by others."""
+
+
+CPU_OF_THEIR_OWN = "give workers CPU of their own (workerTemplate: resources.requests, nodeSelector)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +181,14 @@ def dropping(seen: Evidence) -> str | None:
         return None
     return (
         f"{seen.dropped} of {seen.planned} requests ({figure(percent)} %) could not be started though the target was "
-        f"healthy ({seen.failed_percent:.1f} % errors): raise load.maxInFlight (now {seen.plan.load.max_in_flight}), "
-        f"or {_workers(seen, 2)}"
+        f"healthy ({seen.failed_percent:.1f} % errors): {_relief_for_drops(seen)}"
     )
+
+
+def _relief_for_drops(seen: Evidence) -> str:
+    if _starved(seen):
+        return CPU_OF_THEIR_OWN
+    return f"raise load.maxInFlight (now {seen.plan.load.max_in_flight}), or {_workers(seen, 2)}"
 
 
 def near_ceiling(seen: Evidence) -> str | None:
@@ -217,11 +227,18 @@ def _blurred(seen: Evidence, lags: Histogram, cause: str) -> str | None:
     limit = min(LAG_MILLISECONDS, LAG_SHARE_OF_BOUND * bound) if bound else LAG_MILLISECONDS
     if lag <= limit:
         return None
+    advice = CPU_OF_THEIR_OWN if _starved(seen) else f"{_workers(seen, 2)}, or {CPU_OF_THEIR_OWN}"
     beside = f"a tenth of the tightest bound, {bound:.10g} ms" if bound and limit < LAG_MILLISECONDS else "sound timing"
     return (
         f"{cause.format(lag=figure(lag))} at P99, more than {figure(limit)} ms ({beside}); "
-        f"latencies are blurred by as much: {_workers(seen, 2)}, or give workers CPU of their own"
+        f"latencies are blurred by as much: {advice}"
     )
+
+
+def _starved(seen: Evidence) -> bool:
+    """Whether others have the CPU: more workers on the same nodes would make it worse."""
+    lag = _lag(seen.loop_lag, Statistic.P99)
+    return lag is not None and lag > STARVED_MILLISECONDS and seen.busiest.cores < seen.busiest.allowed / 2
 
 
 def tightest_bound(plan: Plan) -> float | None:

@@ -94,6 +94,17 @@ def test_lag_blurs_latencies(kind: str, bound: int | None, lag: float, level: st
     assert judged(*a_run(**{kind: micros([lag])}), plan=plan).level == level
 
 
+def test_more_workers_are_no_advice_where_others_have_the_cpu() -> None:
+    late = {"loop_lag": micros([200]), "schedule_lag": micros([200])}
+    cell = a_cell(0, ms=[10] * 200, dropped=5)
+    starved = judged(a_delta(0, cell, cpu_microseconds=100_000, **late), *a_run(cpu_microseconds=100_000, **late)[1:])
+    busy = judged(a_delta(0, cell, cpu_microseconds=700_000, **late), *a_run(cpu_microseconds=700_000, **late)[1:])
+
+    assert len(starved.reasons) == len(busy.reasons) == 3
+    assert all("give workers CPU of their own" in reason and "instead of" not in reason for reason in starved.reasons)
+    assert all("use 2 workers instead of 1" in reason for reason in busy.reasons)
+
+
 def test_lag_in_the_warmup_does_not_count() -> None:
     plan = a_plan(opened(10, 10, warmup=True), opened(10, 10))
     assert judged(a_delta(3, loop_lag=micros([50])), a_delta(12, loop_lag=micros([1])), plan=plan).level == "Valid"

@@ -235,6 +235,18 @@ def test_a_lost_worker_makes_it_inconclusive() -> None:
     assert world.starts == 2
 
 
+def test_a_worker_that_fell_silent_was_lost_when_it_did() -> None:
+    """Not when it had been silent for long enough to say so."""
+    world = a_world(a_stage(durationSeconds=60))
+    world.run_to_second(4)
+    world.workers[1].answers = False
+    world.silent_since[1] = world.now
+
+    status = world.run()
+
+    assert "lost worker 1 of 2 4 s into the load (worker 1: no answer for 1" in (status.message or "")
+
+
 def test_abort_stops_the_load() -> None:
     world = a_world()
     world.run_to_second(3)

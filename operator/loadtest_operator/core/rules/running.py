@@ -37,7 +37,8 @@ def worker_lost(observed: Observed) -> Step | None:
     index, why = next(iter(lost.items()))
     share = 100 * len(lost) / wanted
     left = max(0.0, 100 - 100 * max(observed.second, 0.0) / observed.valid_spec.load.duration_seconds)
-    when = f"{max(observed.second, 0):.0f} s into the load"
+    silent = max((worker.silent_seconds for worker in observed.workers if worker.index in lost), default=0.0)
+    when = f"{max(observed.second - silent, 0):.0f} s into the load"
     message = (
         f"lost worker {listed(lost)} of {wanted} {when} (worker {index}: {why}): "
         f"{share:.0f} % of the load was missing from then on, the remaining {left:.0f} % of the run was not offered"
