@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from fakes.bad import request
@@ -9,6 +10,13 @@ from fakes.bad import request
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+async def wait(seconds: float) -> None:
+    """Never shorter: the loop's own timers may ring up to a millisecond early."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        await asyncio.sleep(max(left, 0.001))
 
 
 def answering(*answers: bytes) -> Script:
@@ -28,7 +36,7 @@ def slowly(seconds: float) -> Script:
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
             await request(reader)
-            await asyncio.sleep(seconds)
+            await wait(seconds)
             writer.write(OK)
 
     return script
