@@ -11,10 +11,10 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from loadgen.model.access import Access, refuse_twice_given
-from loadgen.model.base import Model
+from loadgen.model.base import Model, require_exactly_one
 from loadgen.model.plan import Criterion, Plan, Stage
 from loadgen.model.requests import Name, Request
-from loadtest_operator.api.meta import API_VERSION, Namespace, ObjectMeta, ObjectName, Port, exactly_one, unique_names
+from loadtest_operator.api.meta import API_VERSION, Namespace, ObjectMeta, ObjectName, Port, unique_names
 from loadtest_operator.api.status import LoadTestStatus
 from loadtest_operator.api.worker import WorkerTemplate
 
@@ -72,7 +72,7 @@ class Target(Access):
 
     @model_validator(mode="after")
     def _one_target(self) -> Self:
-        return exactly_one(self, "service_ref", "url")
+        return require_exactly_one(self, "service_ref", "url")
 
     @model_validator(mode="after")
     def _tls_is_spoken(self) -> Self:
@@ -148,7 +148,7 @@ class Expectation(Model):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        return exactly_one(self, "scale_up", "scale_down", "reaction_time", "flapping")
+        return require_exactly_one(self, "scale_up", "scale_down", "reaction_time", "flapping")
 
     @property
     def from_stage(self) -> str | None:
@@ -206,7 +206,7 @@ class Fault(Model):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        return exactly_one(self, "network_delay")
+        return require_exactly_one(self, "network_delay")
 
 
 class ConfigMapArtifact(Model):

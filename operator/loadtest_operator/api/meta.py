@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, Final, Protocol, TypeVar
+from typing import Annotated, Any, Final, Protocol
 
 from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
@@ -32,8 +32,6 @@ def _port(value: Any) -> str:
 
 ObjectName = references.ObjectName
 Namespace = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=63)]
-
-ModelT = TypeVar("ModelT", bound=Model)
 
 
 class Named(Protocol):
@@ -163,15 +161,6 @@ class Condition(Model):
     """When status changed last."""
     observed_generation: int | None = None
     """metadata.generation that the condition was computed from."""
-
-
-def exactly_one(model: ModelT, *fields: str) -> ModelT:
-    """Raises unless exactly one of the optional members is set."""
-    given = [field for field in fields if getattr(model, field) is not None]
-    if len(given) != 1:
-        names = " and ".join(type(model).model_fields[field].alias or field for field in fields)
-        raise ValueError(f"set exactly one of {names}, not {len(given)}")
-    return model
 
 
 def unique_names(items: Iterable[Named], where: str) -> None:
