@@ -247,6 +247,27 @@ def test_a_worker_that_fell_silent_was_lost_when_it_did() -> None:
     assert "lost worker 1 of 2 4 s into the load (worker 1: no answer for 1" in (status.message or "")
 
 
+def test_a_job_that_has_no_pods_yet_goes_with_its_run() -> None:
+    """Held back by a quota, say: they would come later, wait for a start, and nobody would tell them to exit."""
+    world = a_world()
+    world.run(Phase.PREPARING)
+    world.job = JobView(created=world.now)
+    world.pods, world.workers = {}, {}
+    world.spec = world.spec.model_copy(update={"abort": True})
+
+    world.run()
+
+    assert world.job is None
+
+
+def test_the_job_of_a_run_with_all_its_workers_stays_for_its_ttl() -> None:
+    world = a_world()
+
+    world.run()
+
+    assert world.job is not None
+
+
 def test_abort_stops_the_load() -> None:
     world = a_world()
     world.run_to_second(3)

@@ -113,11 +113,16 @@ def _stored_claim(observed: Observed) -> Claim:
 
 
 def _farewell(observed: Observed) -> tuple[Action, ...]:
-    """Workers exit; the proxy goes now. The Job stays for its ttl unless its pods would never end by themselves. Workers
-    are released last: while one runs, the janitor knows that something was forgotten."""
+    """Workers exit; the proxy goes now. The Job stays for its ttl unless it has pods, or would still get some, that never
+    end by themselves. Workers are released last: while one runs, the janitor knows that something was forgotten."""
     names = observed.names
     proxy = (Delete(POD, names.proxy), Delete(SERVICE, names.proxy)) if observed.uses_proxy else ()
     timeline = (Delete(CONFIG_MAP, names.timeline),) if observed.timeline.since else ()
-    stuck = len(observed.workers) < len(observed.pods) or any(pod.problem for pod in observed.pods)
-    job = (Delete(JOB, names.job),) if stuck and observed.job else ()
+    job = (Delete(JOB, names.job),) if observed.job and _outlasts(observed) else ()
     return (*proxy, *timeline, ReleaseWorkers(), *job)
+
+
+def _outlasts(observed: Observed) -> bool:
+    """Whether some pod of the Job cannot be told to exit: it does not answer, or, as with a quota, is yet to come."""
+    stuck = len(observed.workers) < len(observed.pods) or any(pod.problem for pod in observed.pods)
+    return stuck or (observed.load_start is None and not observed.all_answered)
