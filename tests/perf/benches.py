@@ -31,8 +31,6 @@ class Scale:
     streams: int
 
     patience: machine.Patience
-    realtime: bool = False
-    """Benches about time run at real-time priority, so that neighbours do not count."""
 
     @property
     def most(self) -> int:
@@ -40,12 +38,8 @@ class Scale:
         return self.rounds + 2 if self.rounds > 1 else 1
 
     @classmethod
-    def of(cls, *, quick: bool, patience: float, realtime: bool) -> "Scale":
-        return (
-            cls(3, 1, 2_000, machine.Patience(0), realtime)
-            if quick
-            else cls(4, 4, 10_000, machine.Patience(patience), realtime)
-        )
+    def of(cls, *, quick: bool, patience: float) -> "Scale":
+        return cls(3, 1, 2_000, machine.Patience(0)) if quick else cls(4, 4, 10_000, machine.Patience(patience))
 
 
 @dataclass
@@ -188,7 +182,7 @@ def lag(scale: Scale) -> list[Table]:
     """How late arrivals are sent."""
     columns = ("arrivals/s", "loadgen P50 µs", "P99 µs", "aiohttp and asyncio.sleep P50 µs", "P99 µs")
     table = Table("Schedule lag, Poisson arrivals, GET on nginx", columns)
-    with contenders.realtime(scale.realtime), real.nginx(prefix=contenders.on_server_core()) as url:
+    with contenders.undisturbed(), real.nginx(prefix=contenders.on_server_core()) as url:
         for rate in (200, 1000, 5000):
             rivals: dict[str, Contender] = {
                 "loadgen": lambda rate=rate: contenders.generator_open(url, rate, scale.seconds),  # type: ignore[misc]
@@ -218,7 +212,7 @@ def stamps(scale: Scale) -> list[Table]:
     table = Table("Error of time stamps, against send times that the simulator writes into each event", columns)
     for streams, pause in ((50, 50), (400, 20)):
         flags = ("--ttft-ms=50", f"--tpot-ms={pause}", "--tokens=2000", "--stamp", "--jitter=1")
-        with contenders.realtime(scale.realtime), _simulator(flags) as target:
+        with contenders.undisturbed(), _simulator(flags) as target:
             found = turns(_stampers(target.url, streams, scale), scale)
         for name in ("loadgen", "vLLM-style aiohttp"):
             rows = found.of(name)
@@ -244,7 +238,7 @@ def slow(scale: Scale) -> list[Table]:
     flags = ("--ttft-ms=1000", "--tpot-ms=1000", "--tokens=600")
     chat = {"model": "simulator", "prompt": {"text": "one two three"}, "maxTokens": 600}
     for streams in (scale.streams // 10, scale.streams):
-        with contenders.realtime(scale.realtime), _simulator(flags) as target:
+        with contenders.undisturbed(), _simulator(flags) as target:
             what = contenders.plan({"openAIChat": chat}, contenders.closed(streams, 16, ramp=8))
             found = contenders.generator(what, target.url, skip=10)
         table.data[str(streams)] = found

@@ -22,7 +22,9 @@ PEERS = HERE / "peers"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "loadtest-operator"
 CORES = sorted(os.sched_getaffinity(0))
 CLIENT_CORE, SERVER_CORE = CORES[0], CORES[-1]
+PRIVILEGED = os.geteuid() == 0
 REALTIME = ("chrt", "--fifo", "1")
+SPIN = ("chrt", "--idle", "0", sys.executable, "-c", "while True: pass")
 _priority: tuple[str, ...] = ()
 
 
@@ -54,14 +56,26 @@ Contender = Callable[[], Sample]
 
 
 @contextmanager
-def realtime(enabled: bool) -> Iterator[None]:
-    """Clients and servers started meanwhile are not kept waiting by anything ordinary (needs root)."""
+def undisturbed() -> Iterator[None]:
+    """Clients and servers started meanwhile are kept waiting by nothing ordinary, nor by a host that gives them no core.
+
+    A virtual core that has nothing to do halts, and its host may take milliseconds to run it again: with nobody else on
+    the machine arrivals are later than on a busy one. So something that gives way to everything keeps the cores running.
+    Only root may do that; for others nothing changes.
+    """
     global _priority  # noqa: PLW0603
-    _priority = REALTIME if enabled else ()
+    if not PRIVILEGED:
+        yield
+        return
+    _priority = REALTIME
+    spinners = [subprocess.Popen(["taskset", "-c", str(core), *SPIN]) for core in (CLIENT_CORE, SERVER_CORE)]
     try:
         yield
     finally:
         _priority = ()
+        for spinner in spinners:
+            spinner.kill()
+            spinner.wait()
 
 
 def on_server_core() -> tuple[str, ...]:
