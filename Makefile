@@ -55,7 +55,7 @@ unit: setup ## pure tests, milliseconds each
 
 component: setup /usr/sbin/nginx ## real sockets on loopback, kopf against an emulated API
 	@echo "[component]"
-	@$(RUN)/pytest tests/component -q -n2
+	@$(RUN)/pytest tests/component -q -n4
 
 contract: setup ## generated files are current, chart and samples fit the models
 	@echo "[contract]"
@@ -73,11 +73,17 @@ cluster-down: ## remove it, with everything in it
 images: setup ## build the images and load them into the local cluster
 	@$(PYTHON) deploy/localcluster images
 
+# The longest first.
+WAITING := tests/e2e/test_schedule.py tests/e2e/test_crashes.py tests/e2e tests/contract
+
 e2e: setup ## the product on a real cluster, with a real model
 	@echo "[e2e] on cluster: $(CLUSTER)"
 	@$(RUN)/python deploy/demo prepare --cluster $(CLUSTER)
-	@KUBECONFIG="$$($(RUN)/python deploy/demo kubeconfig --cluster $(CLUSTER))" PATH="$(CURDIR)/.localcluster/bin:$$PATH" \
-		$(RUN)/pytest tests/e2e tests/contract -m e2e -q -n0 -p no:randomly --timeout=900
+	@export KUBECONFIG="$$($(RUN)/python deploy/demo kubeconfig --cluster $(CLUSTER))" PATH="$(CURDIR)/.localcluster/bin:$$PATH"; \
+		echo "[e2e] what mostly waits, in turns side by side (usually 4 min)"; \
+		$(RUN)/pytest $(WAITING) -m "e2e and not alone" -q -n3 --dist=loadfile --no-loadscope-reorder -p no:randomly --timeout=900; \
+		echo "[e2e] what must be alone on the cluster (usually 10 min)"; \
+		$(RUN)/pytest tests/e2e -m alone -q -n0 -p no:randomly --timeout=900
 
 test: lint types unit component contract e2e ## everything; what CI runs
 

@@ -143,6 +143,7 @@ def test_a_second_operator_takes_over_within_30_s(cluster: PatientCluster, tmp_p
         second.close()
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(not LOCAL, reason="only the local cluster's components can be killed")
 def test_api_server_and_etcd_die_in_mid_load(cluster: PatientCluster, operator: OperatorProcess) -> None:
     """Load goes on without them, and so does the verdict."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from cluster import Object, condition
 from operator_process import OperatorProcess
-from workplace import PatientCluster, loadtest, operator_for, service, workplace
+from workplace import PatientCluster, loadtest, operating, service, workplace
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
@@ -19,11 +19,8 @@ def cluster() -> Iterator[PatientCluster]:
 
 @pytest.fixture(scope="module", autouse=True)
 def operator(cluster: PatientCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorProcess]:
-    operator = operator_for(cluster, tmp_path_factory.mktemp("operator"))
-    operator.start()
-    yield operator
-    operator.close()
-    print(operator.log[-4000:])
+    with operating(cluster, tmp_path_factory.mktemp("operator")) as operator:
+        yield operator
 
 
 def begin(cluster: PatientCluster, body: Object, app: str = "target") -> str:

@@ -21,7 +21,7 @@ from workplace import (
     PatientCluster,
     component,
     loadtest,
-    operator_for,
+    operating,
     service,
     worker_processes,
     workplace,
@@ -29,6 +29,7 @@ from workplace import (
 
 pytestmark = [
     pytest.mark.e2e,
+    pytest.mark.alone,
     pytest.mark.timeout(300),
     pytest.mark.skipif(not LOCAL, reason="only the local cluster's kubelet can be stopped"),
 ]
@@ -48,11 +49,8 @@ def cluster() -> Iterator[PatientCluster]:
 
 @pytest.fixture(scope="module")
 def operator(cluster: PatientCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorProcess]:
-    operator = operator_for(cluster, tmp_path_factory.mktemp("operator"))
-    operator.start()
-    yield operator
-    operator.close()
-    print(operator.log[-4000:])
+    with operating(cluster, tmp_path_factory.mktemp("operator")) as operator:
+        yield operator
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 from cluster import Cluster, condition, stage, threshold
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 
 def test_chat_capacity_passes_and_shows_the_autoscaler_at_work(cluster: Cluster) -> None:

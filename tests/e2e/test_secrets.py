@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from cluster import Object, condition
 from operator_process import OperatorProcess
-from workplace import WORKER_IMAGE, PatientCluster, operator_for, workplace
+from workplace import WORKER_IMAGE, PatientCluster, operating, workplace
 
 from fakes.certificates import Authority
 
@@ -47,11 +47,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PatientCluster
 
 @pytest.fixture(scope="module")
 def operator(cluster: PatientCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorProcess]:
-    operator = operator_for(cluster, tmp_path_factory.mktemp("operator"))
-    operator.start()
-    yield operator
-    operator.close()
-    print(operator.log[-4000:])
+    with operating(cluster, tmp_path_factory.mktemp("operator")) as operator:
+        yield operator
 
 
 def config_map(name: str, **data: str) -> Object:

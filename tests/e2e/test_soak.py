@@ -6,7 +6,7 @@ import pytest
 
 from soak.soak import soak
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.timeout(420)]
 
 
 def test_ten_runs_under_random_kills(tmp_path: Path) -> None:

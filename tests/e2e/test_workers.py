@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from cluster import Object, condition
 from operator_process import OperatorProcess
-from workplace import PatientCluster, loadtest, operator_for, service, workplace
+from workplace import PatientCluster, loadtest, operating, service, workplace
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
@@ -30,12 +30,9 @@ def cluster() -> Iterator[PatientCluster]:
 
 @pytest.fixture(scope="module")
 def operator(cluster: PatientCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorProcess]:
-    folder = tmp_path_factory.mktemp("operator")
-    operator = operator_for(cluster, folder, LOADTEST_WORKER_START_SECONDS=str(START_SECONDS))
-    operator.start()
-    yield operator
-    operator.close()
-    print(operator.log[-4000:])
+    seconds = str(START_SECONDS)
+    with operating(cluster, tmp_path_factory.mktemp("operator"), LOADTEST_WORKER_START_SECONDS=seconds) as operator:
+        yield operator
 
 
 def begin(cluster: PatientCluster, name: str, **spec: object) -> str:
@@ -124,12 +121,10 @@ def with_image(cluster: PatientCluster, operator: OperatorProcess, policy: str, 
     """The same operator, told of an image that does not exist."""
     wrong = {"LOADTEST_WORKER_IMAGE": "localhost/no-such-image:1", "LOADTEST_WORKER_IMAGE_PULL_POLICY": policy}
     operator.stop()
-    other = operator_for(cluster, operator.folder, **{**operator.settings, **wrong})
     try:
-        other.start()
-        check()
+        with operating(cluster, operator.folder, **{**operator.settings, **wrong}):
+            check()
     finally:
-        other.close()
         operator.start()
 
 

@@ -166,8 +166,8 @@ def workplace(namespace: str) -> Iterator[PatientCluster]:
     """The namespace with its target, empty of LoadTests; the namespace goes at the end."""
     cluster = PatientCluster(namespace)
     cluster.until("an earlier namespace has gone", lambda: not _is_going(cluster), 90)
+    cluster.apply(_namespace(namespace))  # before the policy: another workplace that ends now leaves that to us
     cluster.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": _hands_off()}))
-    cluster.apply(_namespace(namespace))
     cluster.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": _target()}))
     _await_policy(cluster)
     cluster.kubectl("rollout", "status", "deployment/target", "--timeout=60s")
@@ -191,6 +191,18 @@ def operator_for(cluster: PatientCluster, folder: Path, **settings: str) -> Oper
             **settings,
         },
     )
+
+
+@contextmanager
+def operating(cluster: PatientCluster, folder: Path, **settings: str) -> Iterator[OperatorProcess]:
+    """The operator of a workplace, at work; at the end it is dead and its last words are in the test's output."""
+    operator = operator_for(cluster, folder, **settings)
+    operator.start()
+    try:
+        yield operator
+    finally:
+        operator.close()
+        print(operator.log[-4000:])
 
 
 def _is_going(cluster: PatientCluster) -> bool:
