@@ -147,8 +147,11 @@ class World:
     def run_to_second(self, second: float) -> None:
         """Steps until the load is so far."""
         self.run(Phase.RUNNING)
-        while self.look().second < second:
+        for _ in range(200):
+            if self.look().second >= second:
+                return
             self.step()
+        raise AssertionError(f"second {second} never came: {self.status.message}")
 
     def pass_time(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
