@@ -29,6 +29,8 @@ class WorkerView:
     silent_seconds: float = 0.0
     """Since it last answered (or since we began to ask)."""
     error: str = ""
+    other_release: bool = False
+    """Its answers are not understood; `error` says which release they are of."""
     offset: int = 0
     """Its clock minus ours, nanoseconds, from the poll with the shortest round trip."""
     samples: int = 0

@@ -54,6 +54,8 @@ class Worker:
     phase: WorkerPhase = WorkerPhase.READY
     message: str = ""
     answers: bool = True
+    other_release: str = ""
+    """What is said about it where its answers are not understood."""
     seconds: int = 0
     """Of load, offered and told."""
 
@@ -244,6 +246,8 @@ class World:
     def _view(self, index: int) -> WorkerView:
         worker = self.workers[index]
         silent = (self.now - self.silent_since[index]).total_seconds() if index in self.silent_since else 0.0
+        if worker.other_release:
+            return WorkerView(index, silent_seconds=silent, error=worker.other_release, other_release=True)
         state = WorkerState(
             version=WIRE_VERSION,
             worker=index,
