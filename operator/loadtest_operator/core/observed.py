@@ -120,6 +120,8 @@ class Observed:
     tally: Tally | None = None
     timeline: Timeline = field(default_factory=Timeline)
     stored: Stored | None = None
+    cleared: bool = False
+    """Whether what earlier runs left is known to be gone."""
     trouble: str = ""
     """The last action that failed, in words."""
     lacking: str = ""

@@ -72,6 +72,7 @@ async def gather(context: Context, body: Object, memory: Memory) -> Observed:
         tally=run.tally,
         timeline=run.timeline,
         stored=run.stored,
+        cleared=run.cleared,
         trouble=run.trouble,
         lacking=run.found.lacking if run.found else "",
         unusable=run.found.unusable if run.found else "",

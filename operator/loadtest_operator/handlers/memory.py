@@ -65,6 +65,7 @@ class RunMemory:
     probe: ProbeResult | None = None
     proxy: ProxyView | None = None
     stored: Stored | None = None
+    cleared: bool = False
     trouble: str = ""
 
 

@@ -19,6 +19,7 @@ from loadtest_operator.core import timeline, times
 from loadtest_operator.core.actions import (
     AbortWorkers,
     Action,
+    ClearAway,
     Create,
     Delete,
     Emit,
@@ -84,6 +85,7 @@ class World:
     fault_until: datetime | None = None
     seen: timeline.Timeline = field(default_factory=timeline.Timeline)
     stored: Stored | None = None
+    cleared: bool = False
     done: list[Action] = field(default_factory=list)
     events: list[str] = field(default_factory=list)
     phases: list[Phase] = field(default_factory=list)
@@ -118,6 +120,7 @@ class World:
             tally=self._tally(),
             timeline=self.seen,
             stored=self.stored,
+            cleared=self.cleared,
             lacking=self.lacking,
             unusable=self.unusable,
         )
@@ -191,9 +194,11 @@ class World:
                 if self.proxy and self.proxy.active:
                     self.proxy = replace(self.proxy, active=False, recovered=self.now)
             case StoreReport():
-                self.stored = Stored("test-1-report", "abc", 100)
+                self.stored = Stored(f"test-{self.status.run.number}-report", "abc", 100)
             case ReleaseWorkers():
                 self.pods = {index: replace(pod, phase="Succeeded") for index, pod in self.pods.items()}
+            case ClearAway():
+                self.cleared = True
             case Emit(reason=reason):
                 self.events.append(reason)
             case _:
@@ -204,6 +209,12 @@ class World:
         del self.pods[index]
         self.workers[index].answers = False
         self.silent_since[index] = self.now
+
+    def rerun(self, token: str, **changes: Any) -> None:
+        """A new runToken is asked for; the last run's Job goes."""
+        self.token, self.spec = token, self.spec.model_copy(update={"run_token": token, **changes})
+        self.job, self.pods, self.workers = None, {}, {}
+        self.probe, self.stored, self.cleared = None, None, False
 
     def scale(self, replicas: int) -> None:
         """The autoscaler decided, pods came and serve."""
