@@ -224,6 +224,18 @@ async def test_a_longer_ttl_that_was_not_told_yet_is_kept() -> None:
         assert play.status.run.cleanup_time is not None
 
 
+async def test_a_janitor_that_was_overtaken_cleans_again() -> None:
+    """Somebody changed the LoadTest in between; that is counted."""
+    conflict = iter([409])
+    async with theatre(ttlSecondsAfterFinished=300) as play:
+        await finished(play)
+        play.cluster.trouble = lambda request: next(conflict, None) if request.method == "PATCH" else None
+        await passing(play, 400)
+
+        assert play.status.run.cleanup_time is not None
+        assert play.context.metrics.registry.get_sample_value("loadtest_operator_status_conflicts_total") == 1
+
+
 async def test_after_a_restart_a_finished_one_is_looked_at_once() -> None:
     async with theatre(ttlSecondsAfterFinished=TTL) as play:
         seen = await finished(play)
