@@ -30,7 +30,7 @@ class WorkerView:
     """Since it last answered (or since we began to ask)."""
     error: str = ""
     other_release: bool = False
-    """Its answers are not understood; `error` says which release they are of."""
+    """Its answers are not understood; `error` says which version it speaks."""
     offset: int = 0
     """Its clock minus ours, nanoseconds, from the poll with the shortest round trip."""
     samples: int = 0

@@ -362,14 +362,12 @@ async def test_what_the_last_run_left_goes_however_the_next_one_began(
         assert "DELETE" not in [method for method, _ in play.cluster.log[seen:]]
 
 
-async def test_the_report_that_leaves_the_history_goes_however_the_next_run_began() -> None:
+async def test_the_report_that_leaves_the_history_goes_too(monkeypatch: pytest.MonkeyPatch) -> None:
     async with theatre(results={"keepRuns": 0}) as play:
         await play.run()
-        assert "test-1-report" in of_run(play, 1)
         play.body["spec"]["runToken"] = "2"
-        play.cluster.trouble = no_removals
-        await play.look()
-        play.cluster.trouble = lambda _request: None
+        await refused(play, monkeypatch)
+        assert "test-1-report" in of_run(play, 1)
         await play.run_for(5)
 
         assert of_run(play, 1) == []
