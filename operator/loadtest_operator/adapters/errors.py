@@ -32,6 +32,10 @@ class InvalidError(AdapterError):
     """The API server does not accept the object."""
 
 
+class OtherReleaseError(AdapterError):
+    """The other side is of another release: waiting does not change that."""
+
+
 class RetryableError(AdapterError):
     """The other side is away or busy; the next tick tries again."""
 

@@ -36,6 +36,11 @@ class Metrics:
         self.failures = Counter(
             "loadtest_operator_reconcile_errors_total", "Looks that failed", ["kind"], registry=self.registry
         )
+        self.conflicts = Counter(
+            "loadtest_operator_status_conflicts_total",
+            "Writes of a LoadTest's status that the API server refused because the object had changed since",
+            registry=self.registry,
+        )
         self.lag = Gauge("loadtest_operator_loop_lag_seconds", "How late the event loop is", registry=self.registry)
         self.active = Gauge("loadtest_operator_active_runs", "Runs that are not finished", registry=self.registry)
 

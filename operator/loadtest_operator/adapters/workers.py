@@ -11,7 +11,7 @@ import msgspec
 
 from loadgen.model.wire import WIRE_VERSION, Snapshot, Versioned, WorkerState
 from loadtest_operator.adapters.control import Address, ControlClient
-from loadtest_operator.adapters.errors import AdapterError, ConflictError, RetryableError
+from loadtest_operator.adapters.errors import AdapterError, ConflictError, OtherReleaseError, RetryableError
 
 SNAPSHOT_SECONDS = 8.0
 
@@ -84,7 +84,7 @@ def _decoded_state(address: Address, body: bytes) -> WorkerState:
 
 def _check_version(address: Address, answer: Versioned) -> None:
     if answer.version != WIRE_VERSION:
-        raise AdapterError(
+        raise OtherReleaseError(
             f"pod {address.pod} speaks wire version {answer.version}, the operator {WIRE_VERSION}: "
             "use images of one release"
         )

@@ -31,6 +31,13 @@ class Delete:
 
 
 @dataclass(frozen=True, slots=True)
+class ClearAway:
+    """Remove all of this, which earlier runs left. Asked for at every look until it has succeeded once."""
+
+    things: tuple[Delete, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeTarget:
     """Send one real request of each kind."""
 
@@ -96,6 +103,7 @@ Action = (
     Create
     | CreateToken
     | Delete
+    | ClearAway
     | ProbeTarget
     | StartWorkers
     | AbortWorkers

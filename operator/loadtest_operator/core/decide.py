@@ -14,7 +14,8 @@ from typing import Any
 from loadtest_operator.api.meta import ConditionType
 from loadtest_operator.api.status import LoadTestStatus, Phase, Run
 from loadtest_operator.core import conditions, faults, history, lifecycle, manifests, reasons, status, timeline
-from loadtest_operator.core.actions import Action, Emit, SaveTimeline
+from loadtest_operator.core.actions import Action, ClearAway, Delete, Emit, SaveTimeline
+from loadtest_operator.core.kinds import CONFIG_MAP
 from loadtest_operator.core.lifecycle import Event
 from loadtest_operator.core.observed import Observed
 from loadtest_operator.core.rules import evaluating, pending, preparing, running, settling
@@ -53,7 +54,7 @@ def decide(observed: Observed) -> Decision:
     new = _apply(observed, step, moved, refused)
     return Decision(
         status=new,
-        actions=(*moved.actions, *step.actions, *side),
+        actions=(*moved.actions, *step.actions, *side, *_clearing(observed)),
         wake_after=_sooner(step.wake_after, moved.next_due, observed.now),
     )
 
@@ -93,7 +94,8 @@ def _begin(observed: Observed) -> Decision:
         history=kept,
         conditions=conditions.updated(fresh, claims, observed.now, observed.generation),
     )
-    gone = history.leftovers(observed.name, old, dropped)
+    # More than one leaves the history only where fewer are kept than before; the newest of them is left to `_clearing`.
+    gone = (Delete(CONFIG_MAP, run.artifact) for run in dropped[1:] if run.artifact)
     return Decision(new, (*gone, Emit("Normal", "RunCreated", f"run {number}")), wake_after=0.1)
 
 
@@ -126,6 +128,12 @@ def _apply(observed: Observed, step: Step, moved: faults.Progress, refused: str)
     run = old.run.model_copy(update={**status.run_fields(observed), **step.run})
     written = conditions.updated(old.conditions, claims, observed.now, observed.generation)
     return status.validated(old, {**changes, "run": run, "conditions": written})
+
+
+def _clearing(observed: Observed) -> tuple[Action, ...]:
+    """At every look until it has succeeded, not when the run begins: that look may be refused, or its operator killed."""
+    left = () if observed.cleared else history.leftovers(observed.names, observed.status.history)
+    return (ClearAway(left),) if left else ()
 
 
 def _side_actions(observed: Observed) -> tuple[Action, ...]:

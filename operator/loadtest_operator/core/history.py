@@ -2,7 +2,7 @@
 
 from loadgen.model.report import Verdict
 from loadtest_operator.api.status import LoadTestStatus, PastRun
-from loadtest_operator.core.actions import Action, Delete
+from loadtest_operator.core.actions import Delete
 from loadtest_operator.core.kinds import CONFIG_MAP, JOB, NETWORK_POLICY, POD, SECRET, SERVICE
 from loadtest_operator.core.names import Names
 
@@ -36,10 +36,13 @@ def past_run(status: LoadTestStatus) -> PastRun:
     )
 
 
-def leftovers(loadtest: str, status: LoadTestStatus, dropped: tuple[PastRun, ...]) -> tuple[Action, ...]:
-    """What goes when a new run begins: the last run's objects, and the reports of runs that leave the history."""
-    last = belongings(Names(loadtest, status.run.number)) if status.run.number else ()
-    return (*last, *(Delete(CONFIG_MAP, run.artifact) for run in dropped if run.artifact))
+def leftovers(names: Names, kept: tuple[PastRun, ...]) -> tuple[Delete, ...]:
+    """What goes when this run begins: the last run's objects, and the report of the one before those that are kept."""
+    if names.run < 2:
+        return ()
+    oldest = min((run.number for run in kept), default=names.run)
+    report = (Delete(CONFIG_MAP, Names(names.loadtest, oldest - 1).report),) if oldest > 1 else ()
+    return (*belongings(Names(names.loadtest, names.run - 1)), *report)
 
 
 def belongings(names: Names) -> tuple[Delete, ...]:

@@ -29,6 +29,8 @@ class WorkerView:
     silent_seconds: float = 0.0
     """Since it last answered (or since we began to ask)."""
     error: str = ""
+    other_release: bool = False
+    """Its answers are not understood; `error` says which version it speaks."""
     offset: int = 0
     """Its clock minus ours, nanoseconds, from the poll with the shortest round trip."""
     samples: int = 0
@@ -118,6 +120,8 @@ class Observed:
     tally: Tally | None = None
     timeline: Timeline = field(default_factory=Timeline)
     stored: Stored | None = None
+    cleared: bool = False
+    """Whether what earlier runs left is known to be gone."""
     trouble: str = ""
     """The last action that failed, in words."""
     lacking: str = ""

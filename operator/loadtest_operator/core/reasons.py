@@ -60,6 +60,7 @@ QUOTA_EXCEEDED = _reason("QuotaExceeded", "Worker pods were refused by a quota o
 CONTAINER_ERROR = _reason("ContainerError", "A worker's container cannot be created.", Verdict.ERROR)
 OOM_KILLED = _reason("OOMKilled", "A worker ran out of its memory limit.", Verdict.ERROR)
 WORKER_CRASHED = _reason("WorkerCrashed", "A worker ended before the load began.", Verdict.ERROR)
+OTHER_RELEASE = _reason("OtherRelease", "The workers are of another release than the operator.", Verdict.ERROR)
 WORKERS_LATE = _reason("WorkersLate", "Not all workers were ready in time.", Verdict.ERROR)
 PROXY_NOT_READY = _reason("ProxyNotReady", "The delay proxy did not become ready.", Verdict.ERROR)
 WORKER_LOST = _reason(

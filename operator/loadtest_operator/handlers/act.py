@@ -21,6 +21,7 @@ from loadtest_operator.core import events, manifests, report
 from loadtest_operator.core.actions import (
     AbortWorkers,
     Action,
+    ClearAway,
     Create,
     CreateToken,
     Delete,
@@ -82,6 +83,12 @@ async def _create_or_adopt(context: Context, observed: Observed, kind: Kind, bod
 
 async def _delete(context: Context, observed: Observed, _run: RunMemory, action: Delete) -> None:
     await context.kube.delete(action.kind, observed.namespace, action.name)
+
+
+async def _clear_away(context: Context, observed: Observed, run: RunMemory, action: ClearAway) -> None:
+    for thing in action.things:
+        await context.kube.delete(thing.kind, observed.namespace, thing.name)
+    run.cleared = True
 
 
 async def _probe(context: Context, observed: Observed, run: RunMemory, _action: ProbeTarget) -> None:
@@ -193,6 +200,7 @@ PERFORMERS: dict[type[Action], Callable[..., Awaitable[None]]] = {
     Create: _create,
     CreateToken: _create_token,
     Delete: _delete,
+    ClearAway: _clear_away,
     ProbeTarget: _probe,
     StartWorkers: _start,
     AbortWorkers: _abort,

@@ -17,7 +17,7 @@ from loadgen.core.tally import Tally
 from loadgen.model.wire import WorkerPhase
 from loadtest_operator.adapters import material, proxy, target, workers
 from loadtest_operator.adapters.control import Address
-from loadtest_operator.adapters.errors import AdapterError
+from loadtest_operator.adapters.errors import AdapterError, OtherReleaseError
 from loadtest_operator.adapters.material import Found
 from loadtest_operator.api.loadtest import LoadTestSpec
 from loadtest_operator.api.meta import ConditionType
@@ -72,6 +72,7 @@ async def gather(context: Context, body: Object, memory: Memory) -> Observed:
         tally=run.tally,
         timeline=run.timeline,
         stored=run.stored,
+        cleared=run.cleared,
         trouble=run.trouble,
         lacking=run.found.lacking if run.found else "",
         unusable=run.found.unusable if run.found else "",
@@ -242,9 +243,10 @@ async def _look_at_worker(context: Context, namespace: str, spec: LoadTestSpec, 
         memory.note(polled.offset, polled.round_trip)
         await _collect(context, address, spec, run, memory, pod.index, polled.state.last)
     except AdapterError as error:
-        memory.error = str(error)
+        memory.error, memory.other_release = str(error), isinstance(error, OtherReleaseError)
         return
-    memory.state, memory.answered, memory.error = polled.state, context.clock(), ""
+    memory.state, memory.answered = polled.state, context.clock()
+    memory.error, memory.other_release = "", False
 
 
 async def _collect(
@@ -293,6 +295,7 @@ def _view(context: Context, index: int, memory: WorkerMemory) -> WorkerView:
         state=memory.state,
         silent_seconds=max(0.0, (context.clock() - heard).total_seconds()),
         error=memory.error,
+        other_release=memory.other_release,
         offset=memory.offset,
         samples=memory.samples,
         collected=memory.collected,

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from loadtest_operator.adapters.errors import AdapterError
+from loadtest_operator.adapters.errors import AdapterError, ConflictError
 from loadtest_operator.api.status import LoadTestStatus
 from loadtest_operator.core import names, retention, times
 from loadtest_operator.core.kinds import JOB, LOAD_TEST, POD
@@ -126,5 +126,6 @@ async def _cleaned(context: Context, body: Object) -> None:
         "status": {"run": {"cleanupTime": times.whole(context.clock())}},
         "metadata": {"resourceVersion": body["metadata"]["resourceVersion"]},
     }
-    await context.kube.merge_patch(LOAD_TEST, namespace, name, patch, "status")
+    with context.metrics.conflicts.count_exceptions(ConflictError):
+        await context.kube.merge_patch(LOAD_TEST, namespace, name, patch, "status")
     context.metrics.forget(namespace, name)

@@ -27,6 +27,7 @@ class WorkerMemory:
     state: WorkerState | None = None
     answered: datetime | None = None
     error: str = ""
+    other_release: bool = False
     round_trip: int = 0
     offset: int = 0
     samples: int = 0
@@ -64,6 +65,7 @@ class RunMemory:
     probe: ProbeResult | None = None
     proxy: ProxyView | None = None
     stored: Stored | None = None
+    cleared: bool = False
     trouble: str = ""
 
 

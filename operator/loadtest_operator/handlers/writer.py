@@ -60,7 +60,8 @@ def _parsed(status: Mapping[str, Any] | None) -> LoadTestStatus:
 
 async def _patch(context: Context, observed: Observed, memory: Memory, patch: Mapping[str, Any]) -> None:
     body = {"status": patch, "metadata": {"resourceVersion": memory.version}}
-    answer = await context.kube.merge_patch(LOAD_TEST, observed.namespace, observed.name, body, "status")
+    with context.metrics.conflicts.count_exceptions(ConflictError):
+        answer = await context.kube.merge_patch(LOAD_TEST, observed.namespace, observed.name, body, "status")
     memory.version = answer["metadata"]["resourceVersion"]
 
 

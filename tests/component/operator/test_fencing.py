@@ -141,6 +141,11 @@ async def test_the_fence_stands_before_the_lease_ends_and_lets_reading_pass() ->
         assert await play.kube.get(CONFIG_MAP, "demo", "in-time")
 
 
+def conflicts(play: Theatre) -> float | None:
+    """As Prometheus sees it."""
+    return play.context.metrics.registry.get_sample_value("loadtest_operator_status_conflicts_total")
+
+
 def stored(cluster: Cluster) -> dict[str, Any]:
     found = cluster.get(LOAD_TEST, "demo", "test")
     assert found is not None
@@ -163,8 +168,10 @@ async def test_a_status_that_another_operator_wrote_is_not_overwritten() -> None
         assert stored(play.cluster)["status"] == theirs
         assert {method for method, _ in play.cluster.log[seen:]} == {"GET", "PATCH"}
         assert memory.status is None
+        assert conflicts(play) == 1
         status = await play.run()
         assert status.verdict is Verdict.PASSED, status.message
+        assert conflicts(play) == 1
 
 
 async def test_a_change_of_anything_else_does_not_stop_our_writing() -> None:

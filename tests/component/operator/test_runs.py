@@ -14,6 +14,7 @@ from builders import a_stage
 from component.operator.theatre import Theatre, theatre
 from fakes.kube import Trouble
 from loadgen.model.report import Verdict
+from loadgen.model.wire import WIRE_VERSION, WorkerPhase
 from loadtest_operator.api.status import Phase
 from loadtest_operator.core.kinds import CONFIG_MAP, EVENT
 
@@ -30,17 +31,30 @@ async def test_a_good_target_passes_through_the_pod_proxy() -> None:
     assert play.starts == 2
 
 
-async def test_workers_of_another_release_never_start(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_workers_of_another_release_end_the_run_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Missing figures would count as zero: nothing is offered, and the message says what to change."""
-    monkeypatch.setattr("component.operator.theatre.WIRE_VERSION", 1)
+    monkeypatch.setattr("component.operator.theatre.WIRE_VERSION", WIRE_VERSION - 1)
     async with theatre() as play:
-        for _ in range(20):
-            await play.look()
-        seen = play.status.message or ""
-        status = await play.run(most=800)
+        status = await play.run(most=20)
 
-    assert "use images of one release" in seen
+    assert "use images of one release" in (status.message or "")
     assert (status.verdict, play.starts) == (Verdict.ERROR, 0)
+
+
+async def test_an_operator_of_another_release_ends_the_run_that_it_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its predecessor began it. The load stops at once: nobody can read what is measured."""
+    async with theatre(a_stage(durationSeconds=120)) as play:
+        await play.run(Phase.RUNNING)
+        await play.run_for(8)
+        monkeypatch.setattr("component.operator.theatre.WIRE_VERSION", WIRE_VERSION - 1)
+        play.operator_starts()
+        await play.look()
+
+        assert {worker.phase for worker in play.world.workers.values()} == {WorkerPhase.ABORTED}
+        status = await play.run(most=60)
+
+    assert "use images of one release" in (status.message or "")
+    assert status.verdict is Verdict.ERROR
 
 
 def sometimes(*answers: int | str | None) -> Callable[[Theatre], Trouble]:

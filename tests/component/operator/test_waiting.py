@@ -5,6 +5,7 @@ never load one target.
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -223,6 +224,18 @@ async def test_a_longer_ttl_that_was_not_told_yet_is_kept() -> None:
         assert play.status.run.cleanup_time is not None
 
 
+async def test_a_janitor_that_was_overtaken_cleans_again() -> None:
+    """Somebody changed the LoadTest in between; that is counted."""
+    conflict = iter([409])
+    async with theatre(ttlSecondsAfterFinished=300) as play:
+        await finished(play)
+        play.cluster.trouble = lambda request: next(conflict, None) if request.method == "PATCH" else None
+        await passing(play, 400)
+
+        assert play.status.run.cleanup_time is not None
+        assert play.context.metrics.registry.get_sample_value("loadtest_operator_status_conflicts_total") == 1
+
+
 async def test_after_a_restart_a_finished_one_is_looked_at_once() -> None:
     async with theatre(ttlSecondsAfterFinished=TTL) as play:
         seen = await finished(play)
@@ -289,11 +302,12 @@ async def test_a_run_without_workers_leaves_no_timeline_either(monkeypatch: pyte
     assert not left(play, CONFIG_MAP)
 
 
+def no_removals(request: web.Request) -> int | None:
+    return 500 if request.method == "DELETE" else None
+
+
 async def test_a_farewell_that_failed_is_done_again() -> None:
     """The API server did not take the removal; somebody looks after it."""
-
-    def no_removals(request: web.Request) -> int | None:
-        return 500 if request.method == "DELETE" else None
 
     async with theatre(ttlSecondsAfterFinished=TTL) as play:
         await play.run(Phase.EVALUATING)
@@ -305,6 +319,58 @@ async def test_a_farewell_that_failed_is_done_again() -> None:
         await passing(play, 20)
 
     assert "test-1-timeline" not in left(play, CONFIG_MAP)
+
+
+def of_run(play: Theatre, number: int) -> list[str]:
+    """What there is of this run."""
+    names = [name for kind in (JOB, SECRET, CONFIG_MAP, NETWORK_POLICY) for name in left(play, kind)]
+    return [name for name in names if name.startswith(f"test-{number}-")]
+
+
+async def refused(play: Theatre, _patch: pytest.MonkeyPatch) -> None:
+    """Nothing can be removed while the next run begins."""
+    play.cluster.trouble = no_removals
+    await play.run(Phase.PREPARING)
+    play.cluster.trouble = lambda _request: None
+
+
+async def killed_at_once(play: Theatre, patch: pytest.MonkeyPatch) -> None:
+    """The operator is killed when it has written that the next run begins."""
+    with patch.context() as patched:
+        patched.setattr("loadtest_operator.handlers.reconcile.act", killed)
+        with pytest.raises(Killed):
+            await play.look()
+    play.operator_starts()
+
+
+@pytest.mark.parametrize("begin", [refused, killed_at_once])
+async def test_what_the_last_run_left_goes_however_the_next_one_began(
+    begin: Callable[[Theatre, pytest.MonkeyPatch], Awaitable[None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also without its Job, by which the janitor would find it."""
+    async with theatre() as play:
+        await play.run()
+        await play.kube.delete(JOB, "demo", "test-1-workers")
+        play.body["spec"]["runToken"] = "2"
+        await begin(play, monkeypatch)
+        assert "test-1-token" in of_run(play, 1)
+        await play.run_for(5)
+
+        assert of_run(play, 1) == ["test-1-report"]
+        seen = len(play.cluster.log)
+        await play.run_for(20)
+        assert "DELETE" not in [method for method, _ in play.cluster.log[seen:]]
+
+
+async def test_the_report_that_leaves_the_history_goes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with theatre(results={"keepRuns": 0}) as play:
+        await play.run()
+        play.body["spec"]["runToken"] = "2"
+        await refused(play, monkeypatch)
+        assert "test-1-report" in of_run(play, 1)
+        await play.run_for(5)
+
+        assert of_run(play, 1) == []
 
 
 @pytest.mark.looptime(start=0)

@@ -12,7 +12,7 @@ from loadtest_operator.core import reasons
 from loadtest_operator.core.observed import JobView, ProbeResult
 from loadtest_operator.core.pods import Problem, WorkerPod
 from loadtest_operator.core.reasons import Reason
-from unit.operator.world import TARGET, World
+from unit.operator.world import TARGET, Worker, World
 
 Play = Callable[[World], None]
 DELAY: dict[str, Any] = {
@@ -68,6 +68,12 @@ def pods(reason: Reason, words: str, *, final: bool = False) -> Play:
 
 def refused_by_quota(world: World) -> None:
     world.job = JobView(created=world.now, trouble='pods "w-0" is forbidden: exceeded quota: compute')
+
+
+def of_another_release(world: World) -> None:
+    world.workers = {
+        0: Worker(other_release="pod worker-0 speaks wire version 1, the operator 2: use images of one release")
+    }
 
 
 def aborted(phase: Phase) -> Play:
@@ -137,6 +143,7 @@ SITUATIONS: tuple[Situation, ...] = (
         "A worker runs out of memory before the load", Verdict.ERROR, pods(reasons.OOM_KILLED, "killed", final=True)
     ),
     Situation("A quota refuses the workers' pods", Verdict.ERROR, refused_by_quota),
+    Situation("The workers are of another release than the operator", Verdict.ERROR, of_another_release),
     Situation(
         "A file of prompts has a line that cannot be read",
         Verdict.ERROR,

@@ -3,15 +3,17 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import a_stage, a_valid_spec
 from loadgen.model.report import Verdict
 from loadgen.model.wire import WorkerPhase
+from loadtest_operator.api.loadtest import Results
 from loadtest_operator.api.status import Phase
 from loadtest_operator.core import retention
-from loadtest_operator.core.actions import Delete, StartWorkers
+from loadtest_operator.core.actions import ClearAway, Delete, StartWorkers
 from loadtest_operator.core.agenda import Agenda
 from loadtest_operator.core.decide import decide
 from loadtest_operator.core.kinds import JOB, SECRET
@@ -77,6 +79,36 @@ def test_a_later_run_takes_along_what_an_earlier_one_left() -> None:
 
     assert Delete(SECRET, "demo-1-token") in gone
     assert Delete(SECRET, "demo-3-token") not in gone
+
+
+def test_what_the_last_run_left_is_removed_once() -> None:
+    world = a_world_in(Phase.FINISHED)
+    world.rerun("2")
+
+    world.run()
+
+    cleared = [action for action in world.done if isinstance(action, ClearAway)]
+    assert [thing.name for action in cleared for thing in action.things if thing.kind in (JOB, SECRET)] == [
+        "test-1-workers",
+        "test-1-token",
+    ]
+
+
+@pytest.mark.parametrize(("keep", "gone"), [(10, set()), (2, {1}), (1, {1, 2}), (0, {1, 2, 3})])
+def test_reports_go_with_their_run_in_the_history(keep: int, gone: set[int]) -> None:
+    """Three runs are kept, then fewer."""
+    world = a_world_in(Phase.FINISHED)
+    for token in ("2", "3"):
+        world.rerun(token)
+        world.run()
+    world.rerun("4", results=Results(keep_runs=keep))
+    world.step()
+    world.step()
+
+    deleted = [action for action in world.done if isinstance(action, Delete)]
+    deleted += [thing for action in world.done if isinstance(action, ClearAway) for thing in action.things]
+    reports = [thing.name for thing in deleted if thing.name.endswith("-report")]
+    assert sorted(reports) == [f"test-{number}-report" for number in sorted(gone)]
 
 
 MOMENTS = st.integers(0, 50).map(lambda seconds: NOON + timedelta(seconds=seconds))

@@ -7,6 +7,7 @@ import pytest
 
 from builders import a_stage, a_valid_spec
 from loadgen.model.report import Verdict
+from loadgen.model.wire import WorkerPhase
 from loadtest_operator.api.outcome import FaultResult
 from loadtest_operator.api.status import Phase
 from loadtest_operator.core.decide import decide
@@ -91,6 +92,25 @@ def test_killed_when_only_one_worker_had_been_told() -> None:
     assert status.verdict is Verdict.INCONCLUSIVE
     assert "worker 1 did not get the start" in (status.message or "")
     assert world.starts == 1
+
+
+OFFERED = {
+    "one worker waits, the other one has just begun": (0.1, [1]),
+    "all wait, and have measured something": (3, [0, 1]),
+}
+
+
+@pytest.mark.parametrize(("second", "waiting"), OFFERED.values(), ids=OFFERED)
+def test_a_start_does_not_move_once_load_was_offered(second: float, waiting: list[int]) -> None:
+    world = a_world()
+    world.run_to_second(second)
+    for index in waiting:
+        world.workers[index].start_at, world.workers[index].phase = None, WorkerPhase.READY
+
+    decision = decide(world.look())
+
+    assert decision.status.run.load_start_time == world.status.run.load_start_time
+    assert decision.status.phase is Phase.SETTLING
 
 
 def test_taken_over_when_the_workers_are_long_gone() -> None:

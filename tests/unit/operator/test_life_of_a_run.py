@@ -13,7 +13,7 @@ from loadtest_operator.api.meta import ConditionType
 from loadtest_operator.api.outcome import FaultResult
 from loadtest_operator.api.status import Phase
 from loadtest_operator.core import conditions, reasons
-from loadtest_operator.core.actions import Delete, ProbeTarget, ReleaseWorkers, StartWorkers
+from loadtest_operator.core.actions import ProbeTarget, ReleaseWorkers, StartWorkers
 from loadtest_operator.core.observed import JobView, ProbeResult
 from loadtest_operator.core.pods import Problem, WorkerPod
 from unit.operator.world import TARGET, World
@@ -352,15 +352,13 @@ def test_the_deadline_ends_everything() -> None:
 def test_a_new_token_runs_again_and_keeps_the_old_figures() -> None:
     world = a_world()
     world.run()
-    world.token, world.spec = "2", world.spec.model_copy(update={"run_token": "2"})
-    world.workers, world.stored, world.probe = {}, None, None
+    world.rerun("2")
 
     world.step()
 
     assert world.status.run.number == 2
     assert world.status.verdict is None
     assert world.status.history[0].verdict is Verdict.PASSED
-    assert {action.name for action in world.done if isinstance(action, Delete)} >= {"test-1-workers", "test-1-token"}
 
 
 def test_a_new_token_during_a_run_is_refused_in_words() -> None:

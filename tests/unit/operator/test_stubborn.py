@@ -1,12 +1,16 @@
 """Workers that answer and do not end: the run ends all the same, in its time."""
 
+from datetime import timedelta
 from typing import Any
+
+import pytest
 
 from builders import a_stage, a_valid_spec
 from loadgen.model.report import Verdict
 from loadgen.model.wire import WorkerPhase
 from loadtest_operator.api.status import Phase
 from loadtest_operator.core.actions import AbortWorkers, Action
+from loadtest_operator.core.decide import decide
 from loadtest_operator.core.rules.running import OVERDUE
 from loadtest_operator.core.rules.settling import DRAIN
 from unit.operator.world import Worker, World
@@ -27,6 +31,18 @@ class Stubborn(World):
 
 def a_stubborn_world(**changes: Any) -> Stubborn:
     return Stubborn(a_valid_spec(a_stage(durationSeconds=20), **changes))
+
+
+@pytest.mark.parametrize(("seconds", "phase"), [(0, Phase.RUNNING), (1, Phase.SETTLING)])
+def test_what_is_overdue_ends_at_the_next_look_and_not_before(seconds: int, phase: Phase) -> None:
+    world = a_stubborn_world()
+    world.run_to_second(1)
+    end = world.look().load_end
+    assert end is not None
+    grace = timedelta(seconds=world.spec.load.graceful_stop_seconds) + OVERDUE
+    world.now = end + grace + timedelta(seconds=seconds)
+
+    assert decide(world.look()).status.phase is phase
 
 
 def test_workers_that_do_not_end_are_overdue() -> None:

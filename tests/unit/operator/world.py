@@ -19,6 +19,7 @@ from loadtest_operator.core import timeline, times
 from loadtest_operator.core.actions import (
     AbortWorkers,
     Action,
+    ClearAway,
     Create,
     Delete,
     Emit,
@@ -54,6 +55,8 @@ class Worker:
     phase: WorkerPhase = WorkerPhase.READY
     message: str = ""
     answers: bool = True
+    other_release: str = ""
+    """What is said about it where its answers are not understood."""
     seconds: int = 0
     """Of load, offered and told."""
 
@@ -82,6 +85,7 @@ class World:
     fault_until: datetime | None = None
     seen: timeline.Timeline = field(default_factory=timeline.Timeline)
     stored: Stored | None = None
+    cleared: bool = False
     done: list[Action] = field(default_factory=list)
     events: list[str] = field(default_factory=list)
     phases: list[Phase] = field(default_factory=list)
@@ -116,6 +120,7 @@ class World:
             tally=self._tally(),
             timeline=self.seen,
             stored=self.stored,
+            cleared=self.cleared,
             lacking=self.lacking,
             unusable=self.unusable,
         )
@@ -147,8 +152,11 @@ class World:
     def run_to_second(self, second: float) -> None:
         """Steps until the load is so far."""
         self.run(Phase.RUNNING)
-        while self.look().second < second:
+        for _ in range(200):
+            if self.look().second >= second:
+                return
             self.step()
+        raise AssertionError(f"second {second} never came: {self.status.message}")
 
     def pass_time(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
@@ -186,9 +194,11 @@ class World:
                 if self.proxy and self.proxy.active:
                     self.proxy = replace(self.proxy, active=False, recovered=self.now)
             case StoreReport():
-                self.stored = Stored("test-1-report", "abc", 100)
+                self.stored = Stored(f"test-{self.status.run.number}-report", "abc", 100)
             case ReleaseWorkers():
                 self.pods = {index: replace(pod, phase="Succeeded") for index, pod in self.pods.items()}
+            case ClearAway():
+                self.cleared = True
             case Emit(reason=reason):
                 self.events.append(reason)
             case _:
@@ -199,6 +209,12 @@ class World:
         del self.pods[index]
         self.workers[index].answers = False
         self.silent_since[index] = self.now
+
+    def rerun(self, token: str, **changes: Any) -> None:
+        """A new runToken is asked for; the last run's Job goes."""
+        self.token, self.spec = token, self.spec.model_copy(update={"run_token": token, **changes})
+        self.job, self.pods, self.workers = None, {}, {}
+        self.probe, self.stored, self.cleared = None, None, False
 
     def scale(self, replicas: int) -> None:
         """The autoscaler decided, pods came and serve."""
@@ -241,6 +257,8 @@ class World:
     def _view(self, index: int) -> WorkerView:
         worker = self.workers[index]
         silent = (self.now - self.silent_since[index]).total_seconds() if index in self.silent_since else 0.0
+        if worker.other_release:
+            return WorkerView(index, silent_seconds=silent, error=worker.other_release, other_release=True)
         state = WorkerState(
             version=WIRE_VERSION,
             worker=index,

@@ -1,4 +1,4 @@
-"""Rules that come before those of any phase: abort and the deadline. They end a run from wherever it is."""
+"""Rules that come before those of any phase: abort, the deadline, workers of another release. They end a run wherever it is."""
 
 from datetime import timedelta
 
@@ -38,7 +38,13 @@ def past_deadline(observed: Observed) -> Step | None:
     return stop(observed, ConditionType.LOAD_COMPLETED, reasons.DEADLINE_EXCEEDED, message)
 
 
-ALWAYS: tuple[Rule, ...] = (spec_lost, aborted, past_deadline)
+def other_release(observed: Observed) -> Step | None:
+    """Waiting would not help: neither the operator nor the workers of this run change any more."""
+    worker = next((worker for worker in observed.workers if worker.other_release), None)
+    return stop(observed, ConditionType.WORKERS_READY, reasons.OTHER_RELEASE, worker.error) if worker else None
+
+
+ALWAYS: tuple[Rule, ...] = (spec_lost, aborted, past_deadline, other_release)
 
 
 def stop(observed: Observed, kind: ConditionType, reason: Reason, message: str) -> Step:
