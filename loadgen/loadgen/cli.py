@@ -45,7 +45,7 @@ def _loadgen() -> None:
 def run(
     file: FileArgument,
     url: Annotated[str, typer.Option(help="The target: http://host:port")],
-    workers: Annotated[int, typer.Option(min=0, help="Processes; 0 = one a core.")] = 0,
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0 = as the load, cores and memory ask for.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Write the report here as JSON.")] = None,
     data: Annotated[
         Path | None,
@@ -142,13 +142,16 @@ def _material(plan: Plan, access: Access, data: Path | None) -> Material:
 
 
 async def _run(plan: Plan, url: str, workers: int, access: Access, material: Material) -> Report:
-    from loadgen.runtime.cgroup import Cgroup, shards_of
+    from loadgen.core.shards import shards
+    from loadgen.runtime.cgroup import Cgroup
     from loadgen.runtime.live import watching
     from loadgen.runtime.local import LocalRun
 
-    cores = Cgroup().cores()
+    cgroup = Cgroup()
+    cores = cgroup.cores()
+    fitting = shards(plan, 1, cores, cgroup.memory_bytes())
     with watching(Console(), plan) as observe:
-        local = LocalRun(plan, url, workers or shards_of(cores), observe, access=access, material=material)
+        local = LocalRun(plan, url, workers or fitting, observe, access=access, material=material)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, local.interrupted.set)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
+_UNLIMITED = 1 << 60
+"""What cgroup v1 says where there is no limit is larger."""
 _V1_FOLDERS = ("cpu", "cpu,cpuacct", "cpuacct,cpu")
 
 
@@ -29,6 +31,12 @@ class Cgroup:
                 return int(quota) / int(_read(self.root / folder / "cpu.cfs_period_us") or 100_000)
         return None
 
+    def memory_bytes(self) -> int | None:
+        """The limit; None where there is none."""
+        limits = (_read(self.root / name) for name in ("memory.max", "memory/memory.limit_in_bytes"))
+        limit = next((int(text) for text in limits if text.isdigit()), _UNLIMITED)
+        return limit if limit < _UNLIMITED else None
+
     def throttled_microseconds(self) -> int:
         """Time since the container's start in which it was ready to run and not allowed to."""
         for path, unit in (
@@ -41,11 +49,6 @@ class Cgroup:
             if "throttled_time" in fields:
                 return int(fields["throttled_time"]) // unit
         return 0
-
-
-def shards_of(cores: float) -> int:
-    """One process a whole core, at least one."""
-    return max(1, int(cores))
 
 
 def resident_bytes() -> int:

@@ -16,12 +16,13 @@ from pathlib import Path
 from aiohttp import web
 from pydantic import ValidationError
 
+from loadgen.core.shards import shards
 from loadgen.model.access import Access
 from loadgen.model.errors import ExitCode, InvalidPlanError
 from loadgen.model.plan import Plan
 from loadgen.model.wire import FINAL_PHASES, WorkerPhase
 from loadgen.runtime import folder
-from loadgen.runtime.cgroup import Cgroup, shards_of
+from loadgen.runtime.cgroup import Cgroup
 from loadgen.runtime.clock import SECOND, monotonic_ns
 from loadgen.runtime.control import Control, read_token
 from loadgen.runtime.exporter import Exporter
@@ -45,15 +46,16 @@ class Settings:
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "Settings":
         """Read the variables of the contract."""
-        shards = int(environment.get("LOADTEST_SHARDS") or 0) or shards_of(Cgroup().cores())
         plan = read_plan(environment.get("LOADTEST_PLAN", "/etc/loadtest/plan.json"))
+        workers, cgroup = int(environment.get("LOADTEST_WORKERS") or 1), Cgroup()
+        fitting = shards(plan, workers, cgroup.cores(), cgroup.memory_bytes())
         access = Access.model_validate_json(environment.get("LOADTEST_ACCESS") or "{}")
         assignment = Assignment(
             plan=plan,
             target=_required(environment, "LOADTEST_TARGET"),
             worker=int(environment.get("JOB_COMPLETION_INDEX") or 0),
-            workers=int(environment.get("LOADTEST_WORKERS") or 1),
-            shards=shards,
+            workers=workers,
+            shards=int(environment.get("LOADTEST_SHARDS") or 0) or fitting,
             calibrate=environment.get("LOADTEST_CALIBRATE", "1") != "0",
             access=access,
             material=folder.mounted(plan, access, Path(environment.get("LOADTEST_DATA", "/etc/loadtest/data"))),

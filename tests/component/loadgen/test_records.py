@@ -13,7 +13,7 @@ from loadgen.core.histogram import Histogram, sparse_of
 from loadgen.core.tally import Tally
 from loadgen.model.plan import DISTRIBUTIONS, Metric
 from loadgen.model.wire import Delta
-from loadgen.runtime.cgroup import Cgroup, shards_of
+from loadgen.runtime.cgroup import Cgroup
 from loadgen.runtime.clock import MILLISECOND, SECOND
 from loadgen.runtime.exchange import Exchange, Stream
 from loadgen.runtime.folding import fold, join
@@ -109,28 +109,51 @@ def test_folding_groups_is_folding_each() -> None:
 
 
 CGROUPS = {
-    "v2": ({"cpu.max": "150000 100000", "cpu.stat": "usage_usec 5\nnr_throttled 1\nthrottled_usec 1234"}, 1.5, 1234),
+    "v2": (
+        {
+            "cpu.max": "150000 100000",
+            "cpu.stat": "usage_usec 5\nnr_throttled 1\nthrottled_usec 1234",
+            "memory.max": "5",
+        },
+        1.5,
+        1234,
+        5,
+    ),
     "v1": (
-        {"cpu/cpu.cfs_quota_us": "50000", "cpu/cpu.cfs_period_us": "100000", "cpu/cpu.stat": "throttled_time 7000"},
+        {
+            "cpu/cpu.cfs_quota_us": "50000",
+            "cpu/cpu.cfs_period_us": "100000",
+            "cpu/cpu.stat": "throttled_time 7000",
+            "memory/memory.limit_in_bytes": "7",
+        },
         0.5,
         7,
+        7,
     ),
-    "v2 without a quota": ({"cpu.max": "max 100000"}, None, 0),
-    "v1 without a quota": ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None, 0),
-    "none": ({}, None, 0),
+    "v2 without limits": ({"cpu.max": "max 100000", "memory.max": "max"}, None, 0, None),
+    "v1 without limits": (
+        {
+            "cpu/cpu.cfs_quota_us": "-1",
+            "cpu/cpu.cfs_period_us": "100000",
+            "memory/memory.limit_in_bytes": "9223372036854771712",
+        },
+        None,
+        0,
+        None,
+    ),
+    "none": ({}, None, 0, None),
 }
 
 
 @pytest.mark.parametrize("name", CGROUPS)
 def test_cgroups(name: str, tmp_path: Path) -> None:
-    """Both versions, with and without a quota; never more than the cores there are."""
-    files, cores, throttled = CGROUPS[name]
+    """Both versions, with and without limits; never more than the cores there are."""
+    files, cores, throttled, memory = CGROUPS[name]
     for file, text in files.items():
         (tmp_path / file).parent.mkdir(exist_ok=True)
         (tmp_path / file).write_text(text + "\n")
     cgroup = Cgroup(tmp_path)
 
     assert cgroup.throttled_microseconds() == throttled
+    assert cgroup.memory_bytes() == memory
     assert cgroup.cores() == cores if cores else cgroup.cores() >= 1
-    assert shards_of(0.5) == 1
-    assert shards_of(3.9) == 3
