@@ -86,7 +86,7 @@ def judge(plan: Plan, tally: Tally, *, allowed_cores: float, ceilings: Mapping[i
     degraded = _reasons(DEGRADED, evidence)
     return Validity(
         level=_level(limited, degraded),
-        reasons=limited + degraded,
+        reasons=_advised_once(limited + degraded),
         schedule_lag_p50=_lag(evidence.schedule_lag, Statistic.P50),
         schedule_lag_p99=_lag(evidence.schedule_lag, Statistic.P99),
         loop_lag_p99=_lag(evidence.loop_lag, Statistic.P99),
@@ -104,6 +104,13 @@ def _level(limited: tuple[str, ...], degraded: tuple[str, ...]) -> ValidityLevel
 
 def _reasons(rules: tuple[Rule, ...], evidence: Evidence) -> tuple[str, ...]:
     return tuple(reason for rule in rules if (reason := rule(evidence)))
+
+
+def _advised_once(reasons: tuple[str, ...]) -> tuple[str, ...]:
+    """Where others have the CPU every reason ends in the same advice: the first one's is enough."""
+    ending = f": {CPU_OF_THEIR_OWN}"
+    first = next((index for index, reason in enumerate(reasons) if reason.endswith(ending)), 0)
+    return reasons[: first + 1] + tuple(reason.removesuffix(ending) for reason in reasons[first + 1 :])
 
 
 def gather(plan: Plan, tally: Tally, allowed_cores: float, ceilings: Mapping[int, int]) -> Evidence:
