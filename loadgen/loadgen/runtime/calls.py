@@ -13,7 +13,7 @@ from loadgen.core import gradio
 from loadgen.core.openai import ChunkKind
 from loadgen.core.sse import Event, ParseError, SseParser
 from loadgen.model.wire import Failure
-from loadgen.runtime.completions import STAMPS_LIMIT, stamp_outputs, unsuccessful
+from loadgen.runtime.completions import STAMPS_LIMIT, posted, stamp_outputs, unsuccessful
 from loadgen.runtime.exchange import Consumer, Exchange, Following, Stream
 from loadgen.runtime.meter import Meter
 
@@ -60,8 +60,7 @@ class CallKind:
         call = cast("_Call | None", exchange.stream)
         if call is not None:
             return call.event.join(self.listening)
-        body = self.body()
-        return b"%b%d\r\n\r\n%b" % (self.head, len(body), body)
+        return posted(self.head, self.body())
 
     def take(self, exchange: Exchange, body: bytes, stamp: int) -> None:
         """The id's JSON, then the events."""
