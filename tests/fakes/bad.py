@@ -32,12 +32,16 @@ def body(data: bytes) -> bytes:
     return PLAIN_HEAD + b"Content-Length: %d\r\n\r\n%b" % (len(data), data)
 
 
-async def request(reader: asyncio.StreamReader) -> bytes:
-    """Read one request, with its body where it has one; return its head."""
+async def letter(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    """Read one request; return its head and its body."""
     head = await reader.readuntil(b"\r\n\r\n")
     lengths = [line.split(b":")[1] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
-    await reader.readexactly(int(lengths[0]) if lengths else 0)
-    return head
+    return head, await reader.readexactly(int(lengths[0]) if lengths else 0)
+
+
+async def request(reader: asyncio.StreamReader) -> bytes:
+    """Read one request, with its body where it has one; return its head."""
+    return (await letter(reader))[0]
 
 
 def reset(writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,6 @@
-"""Runs in the real servers' own virtual environment: a Gradio app with an answer at once and one in pieces.
+"""Runs in the real servers' own virtual environment: a Gradio app with an answer at once, one in pieces, and none.
+
+Functions 0 to 2 have names in its API, 3 to 5 are the same three without one, nor has 6, which sends every piece twice.
 
 python gradio_app.py PORT
 """
@@ -30,12 +32,20 @@ def fail(text: str) -> str:
     raise gradio.Error(f"cannot answer {text}")
 
 
+def repeat(text: str) -> Iterator[str]:
+    """Every piece of the answer twice."""
+    for piece in spell(text):
+        yield piece
+        yield piece
+
+
 def main() -> None:
     with gradio.Blocks(analytics_enabled=False) as app:
         prompt, answer = gradio.Textbox(), gradio.Textbox()
-        gradio.Button("shout").click(shout, prompt, answer, api_name="shout", concurrency_limit=16)
-        gradio.Button("spell").click(spell, prompt, answer, api_name="spell", concurrency_limit=16)
-        gradio.Button("fail").click(fail, prompt, answer, api_name="fail", concurrency_limit=16)
+        for function in (shout, spell, fail):
+            gradio.Button().click(function, prompt, answer, api_name=function.__name__, concurrency_limit=16)
+        for function in (shout, spell, fail, repeat):
+            gradio.Button().click(function, prompt, answer, api_name=False, concurrency_limit=16)
     app.queue(max_size=1000)
     app.launch(server_name="127.0.0.1", server_port=int(sys.argv[1]), prevent_thread_lock=True, quiet=True)
     print("listening", flush=True)

@@ -1,13 +1,18 @@
-"""What one message of a Gradio app means for the measurement. The app's address has three generations of protocol:
+"""What one message of a Gradio app means for the measurement. The app's address has three protocols:
 
 - call (Gradio 4 and later): POST …/call/NAME answers {"event_id"}; GET …/call/NAME/EVENT_ID streams events named
   generating, complete, error and heartbeat, whose data is the list of outputs.
-- queue, which the browser uses: POST …/queue/join answers {"event_id"}; GET …/queue/data?session_hash=… streams
-  messages {"msg": process_starts | process_generating | process_completed | estimation | log | heartbeat | …}.
+- join, which browsers use (Gradio 4.9 and later): POST …/queue/join, of a session that the client names, answers
+  {"event_id"}; GET …/queue/data?session_hash=… streams that session's messages {"msg": estimation | process_starts |
+  process_generating | process_completed | progress | log | heartbeat | close_stream | unexpected_error | …}.
 - predict (Gradio 3 and before): POST /run/NAME answers {"data": […]} at once.
 
 An output is a list that holds something other than null. A completed call that has outputs is an output as well: for a
 function that does not generate it is the only one. Where a generator's last value is sent again, it counts again.
+
+A join's first process_generating holds the outputs themselves, every later one what has changed since: for each output
+a list of edits [what, where, value], empty where it is as before (since Gradio 4.17; before, whole outputs). No
+change is no output. A first value that is an empty list looks the same and is none either.
 """
 
 from __future__ import annotations
@@ -20,9 +25,10 @@ from msgspec import Struct
 
 from loadgen.core.openai import ERROR_LENGTH, NOTHING, OUTPUT, ChunkKind
 from loadgen.core.sse import ParseError
+from loadgen.model.requests import GradioProtocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from loadgen.core.sse import Event
 
@@ -47,6 +53,8 @@ class _Message(Struct, gc=False):
 
 
 _ID = re.compile(r"[A-Za-z0-9_.~-]{1,256}")
+_NO_OUTPUT: tuple[Any, ...] = (None, [], [["replace", [], None]])
+"""Null, no change, a change to null."""
 _decode_joined = msgspec.json.Decoder(_Joined).decode
 _decode_message = msgspec.json.Decoder(_Message).decode
 _decode_output = msgspec.json.Decoder(_Output).decode
@@ -54,11 +62,16 @@ _decode_any = msgspec.json.Decoder().decode
 
 
 def event_id(body: bytes) -> str:
-    """What the first of the two requests of call and queue answers; it goes into the second one's path."""
+    """What the first of the two requests of call and join answers; with call it goes into the second one's path."""
     event = _strictly(_decode_joined, body).event_id
     if not _ID.fullmatch(event):
         raise ParseError(f"not an event's id: {event[:60]!r}")
     return event
+
+
+def in_session(inputs: bytes, session: str) -> bytes:
+    """The body of a join: an object of JSON, and the session whose stream will have the outputs."""
+    return b'%b,"session_hash":"%b"}' % (inputs.removesuffix(b"}"), session.encode())
 
 
 def decode_call(event: Event) -> ChunkKind:
@@ -74,15 +87,23 @@ def decode_call(event: Event) -> ChunkKind:
     return OUTPUT if output and event.event == b"generating" else NOTHING
 
 
-def decode_queue(data: bytes) -> ChunkKind:
+def decode_join(event: Event) -> ChunkKind:
     """A message of GET …/queue/data."""
-    message = _strictly(_decode_message, data)
-    if message.msg in ("unexpected_error", "queue_full") or not message.success:
+    message = _strictly(_decode_message, event.data)
+    if message.msg == "unexpected_error" or not message.success:
         return _failed(message.message or (message.output and message.output.error) or message.title or message.msg)
-    output = message.output is not None and _is_output(message.output.data)
+    data = message.output.data if message.output is not None else None
     if message.msg == "process_completed":
-        return ChunkKind(output, done=True)
-    return OUTPUT if output and message.msg in ("process_generating", "process_streaming") else NOTHING
+        return ChunkKind(_is_output(data), done=True)
+    generating = message.msg in ("process_generating", "process_streaming")
+    return OUTPUT if generating and any(one not in _NO_OUTPUT for one in data or ()) else NOTHING
+
+
+STREAMED: Mapping[GradioProtocol, Callable[[Event], ChunkKind]] = {
+    GradioProtocol.QUEUE: decode_call,
+    GradioProtocol.QUEUE_JOIN: decode_join,
+}
+"""What decodes the events of those protocols that have any."""
 
 
 def decode_predict(body: bytes) -> ChunkKind:

@@ -353,5 +353,5 @@ def _not_streamed(threshold: Threshold, plan: Plan) -> str | None:
     chosen = [one for one in plan.requests if threshold.request in (None, one.name)]
     if threshold.metric not in FROM_STREAMS or any(one.streams for one in chosen):
         return None
-    remedy = "set stream: true (Gradio: protocol: Queue)"
+    remedy = "set stream: true (Gradio: protocol: Queue or QueueJoin)"
     return f"thresholds[{threshold.name}]: {threshold.metric} is measured on streamed answers only: {remedy}"

@@ -137,7 +137,8 @@ def _dealt(
 def _inputs(request: Request) -> tuple[dict[str, Any], str]:
     """What is sent, and what in it stands for the prompt."""
     if request.gradio is not None:
-        return {"data": json.loads(request.gradio.data)}, PROMPT_HOLE
+        function = {} if request.gradio.fn_index is None else {"fn_index": request.gradio.fn_index}
+        return {"data": json.loads(request.gradio.data), **function}, PROMPT_HOLE
     assert request.open_ai is not None  # noqa: S101  asked only of requests with a prompt
     return template(request.open_ai), HOLE
 

@@ -111,23 +111,26 @@ class GradioProtocol(StrEnum):
     """How a function of a Gradio app is called."""
 
     QUEUE = "Queue"
+    QUEUE_JOIN = "QueueJoin"
     PREDICT = "Predict"
 
 
 class Gradio(Model):
-    """A call of one function of a Gradio app, as its page "Use via API" shows it for curl."""
+    """A call of one function of a Gradio app, as its page "Use via API" shows it for curl, or as browsers do it."""
 
-    api_name: Annotated[str, Field(pattern=API_NAME, min_length=1, max_length=128)]
-    """The function's name in the app's API, such as predict (or /predict, as Gradio writes it)."""
+    api_name: Annotated[str, Field(pattern=API_NAME, min_length=1, max_length=128)] | None = None
+    """The function's name in the app's API, such as predict (or /predict, as Gradio writes it). For protocols Queue and Predict."""
+    fn_index: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    """The function's number in the app: what its page sends as fn_index. For protocol QueueJoin."""
     data: Annotated[str, Field(min_length=2, max_length=32768)]
     """The function's inputs in their order: a JSON array as text, such as '["{prompt}", 0.7, true]'; '[]' for none."""
     prompt: Prompt | None = None
     """What stands in for {prompt} inside a text of data. Default: data is sent as it is."""
     protocol: GradioProtocol = GradioProtocol.QUEUE
-    """Queue: call and then listen to the event stream, as browsers do, with time to first token.
-    Predict: one answer in one piece. Default Queue."""
+    """Queue: call and then listen to the event stream, with time to first token. QueueJoin: the same as browsers do it, also for
+    functions without an API name. Predict: one answer in one piece. Default Queue."""
     base_path: Path = "/gradio_api"
-    """What stands before /call and /run. Default /gradio_api; write / for Gradio 4 and older."""
+    """What stands before /call, /queue and /run. Default /gradio_api; write / for Gradio 4 and older."""
 
     @field_validator("data")
     @classmethod
@@ -150,11 +153,28 @@ class Gradio(Model):
             raise ValueError("data holds {prompt}: set prompt, which says what stands in for it")
         return self
 
+    @model_validator(mode="after")
+    def _function_is_named_or_numbered(self) -> Self:
+        joins = self.protocol is GradioProtocol.QUEUE_JOIN
+        wanted, other = ("fnIndex", "apiName") if joins else ("apiName", "fnIndex")
+        if (self.fn_index is not None) is not joins or (self.api_name is None) is not joins:
+            raise ValueError(f"protocol {self.protocol} takes the function as {wanted}: set it, and leave {other} out")
+        return self
+
     @property
     def path(self) -> str:
-        """Where the function is called."""
+        """Where the inputs go."""
+        base = self.base_path.rstrip("/")
+        if self.api_name is None:
+            return f"{base}/queue/join"
         verb = "call" if self.protocol is GradioProtocol.QUEUE else "run"
-        return f"{self.base_path.rstrip('/')}/{verb}/{self.api_name.removeprefix('/')}"
+        return f"{base}/{verb}/{self.api_name.removeprefix('/')}"
+
+    def listening(self, key: str) -> str:
+        """Where the outputs come from: for an event's id, or with QueueJoin for a session's hash."""
+        if self.api_name is None:
+            return f"{self.base_path.rstrip('/')}/queue/data?session_hash={key}"
+        return f"{self.path}/{key}"
 
 
 class ExpectBody(Model):
@@ -275,7 +295,7 @@ class Request(Model):
     def streams(self) -> bool:
         """Whether its answers come in pieces."""
         if self.gradio is not None:
-            return self.gradio.protocol is GradioProtocol.QUEUE
+            return self.gradio.protocol is not GradioProtocol.PREDICT
         return self.open_ai is not None and self.open_ai.stream
 
     @property

@@ -6,6 +6,7 @@ parsed by the very code that does so in the run; streams get as many events as t
 """
 
 import asyncio
+from typing import cast
 
 from loadgen.core.segment import Segment
 from loadgen.model.plan import Load, Plan, Stage
@@ -36,25 +37,33 @@ class NullResponder(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A shard calibrates."""
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no instance of it
 
     def data_received(self, data: bytes) -> None:
         """A request; heads are told apart by what our own kinds write."""
         if not data.startswith(_METHODS):
             return  # the rest of a long body
-        if b"text/event-stream" in data[:1024]:
-            answer = _CALL if data.startswith(b"GET ") else self._stream
-        elif b"Accept: application/json" in data[:1024]:
+        head = data[:1024]
+        if b"text/event-stream" in head:
+            answer = self._streamed(head)
+        elif b"Accept: application/json" in head:
             answer = _JSON
         else:
             answer = _EMPTY
-        assert isinstance(self._transport, asyncio.Transport)  # noqa: S101
         self._transport.write(answer)
+
+    def _streamed(self, head: bytes) -> bytes:
+        if not head.startswith(b"GET "):
+            return self._stream
+        return _JOIN if b"/queue/data?" in head else _CALL
 
 
 _JSON = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(_WHOLE) + _WHOLE
 _CALL_BODY = b'event: generating\ndata: ["word"]\n\n' * EVENTS + b'event: complete\ndata: ["word"]\n\n'
 _CALL = _STREAM_HEAD % len(_CALL_BODY) + _CALL_BODY
+_MESSAGE = b'data: {"msg":"process_%b","event_id":"0","output":{"data":[%b],"duration":0.1,"render_config":null},"success":true}\n\n'
+_JOIN_BODY = _MESSAGE % (b"generating", b'[["append",[]," word"]]') * EVENTS + _MESSAGE % (b"completed", b'"word"')
+_JOIN = _STREAM_HEAD % len(_JOIN_BODY) + _JOIN_BODY
 _EMPTY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 _METHODS = (b"GET ", b"POST ", b"PUT ", b"PATCH ", b"DELETE ", b"HEAD ", b"OPTIONS ")
 

@@ -1,7 +1,10 @@
 """A call of a function of a Gradio app through its queue: one measured request, two exchanges.
 
 POST …/call/NAME hands the inputs in and answers with the id of an event; GET …/call/NAME/ID then streams the function's
-outputs. Both go over one connection where the server keeps it. The request ends with the event `complete`; everything
+outputs. Browsers do it with POST …/queue/join and GET …/queue/data?session_hash=…: there the session is what both name.
+Every request is a session of its own, or the stream would mix its outputs with those of others.
+
+Both go over one connection where the server keeps it. The request ends when its function is complete; everything
 counts from the POST: its intended start, its sending, its answer's head (TimeToFirstByte).
 """
 
@@ -13,26 +16,26 @@ from loadgen.core import gradio
 from loadgen.core.openai import ChunkKind
 from loadgen.core.sse import Event, ParseError, SseParser
 from loadgen.model.wire import Failure
-from loadgen.runtime.completions import STAMPS_LIMIT, stamp_outputs, unsuccessful
+from loadgen.runtime.completions import STAMPS_LIMIT, posted, stamp_outputs, unsuccessful
 from loadgen.runtime.exchange import Consumer, Exchange, Following, Stream
 from loadgen.runtime.meter import Meter
 
-EVENT = "{event}"
-"""Where the event's id goes in the second request's path."""
+KEY = "{key}"
+"""Where the event's id, or the session's hash, goes in the second request's path."""
 JOINED_LIMIT = 64 * 1024
 
 
 class _Call(Stream):
     """What is kept of a call."""
 
-    __slots__ = ("event", "headers", "last", "sent")
+    __slots__ = ("headers", "key", "last", "sent")
 
-    def __init__(self, cell: int) -> None:
-        super().__init__(bytearray(), cell)
-        self.event = b""
-        """The id, once it is known."""
+    def __init__(self, session: str) -> None:
+        super().__init__(bytearray())
+        self.key = session
+        """What the second request is told: the session's hash, or the event's id once it is known."""
         self.sent = self.headers = self.last = 0
-        """Of the POST; when `complete` was read."""
+        """Of the POST, once it is answered; when the completion was read."""
 
 
 @dataclass(slots=True)
@@ -43,9 +46,12 @@ class CallKind:
     """Of the POST, up to the value of Content-Length."""
     body: Callable[[], bytes]
     listening: list[bytes]
-    """The GET, before and after the event's id."""
+    """The GET, before and after the key."""
     timeout_ns: int
     meter: Meter
+    decode: Callable[[Event], ChunkKind]
+    session: Callable[[], str] | None = None
+    """The hash of a new session, where sessions and not events are listened to."""
     consume: Consumer | None = None
     following: Following | None = None
     bodiless: bool = False
@@ -58,27 +64,29 @@ class CallKind:
     def wire(self, exchange: Exchange) -> bytes:
         """Fresh inputs, or the second half of a call whose first one is answered."""
         call = cast("_Call | None", exchange.stream)
-        if call is not None:
-            return call.event.join(self.listening)
-        body = self.body()
-        return b"%b%d\r\n\r\n%b" % (self.head, len(body), body)
+        if call is not None and call.sent:
+            return call.key.encode().join(self.listening)
+        body, session = self.body(), ""
+        if self.session is not None:
+            session = self.session()
+            body = gradio.in_session(body, session)
+        exchange.stream = _Call(session)
+        return posted(self.head, body)
 
     def take(self, exchange: Exchange, body: bytes, stamp: int) -> None:
         """The id's JSON, then the events."""
         if exchange.status != 200:
             return
-        call = cast("_Call | None", exchange.stream)
-        if call is None:
-            call = exchange.stream = _Call(exchange.cell(self.meter.start))
+        call = cast(_Call, exchange.stream)
         if isinstance(call.parser, SseParser):
             self._events(call, call.parser.feed(body), stamp)
         elif isinstance(call.parser, bytearray):
             call.parser += body[: JOINED_LIMIT - len(call.parser)]
 
     def _events(self, call: _Call, events: list[Event], stamp: int) -> None:
-        outputs = 0
+        outputs, decode = 0, self.decode
         for event in events:
-            message = gradio.decode_call(event)
+            message = decode(event)
             outputs += self._is_new_output(call, message, outputs)
             if message.error is not None:
                 call.error = Failure.STREAM_ERROR
@@ -89,28 +97,28 @@ class CallKind:
 
     @staticmethod
     def _is_new_output(call: _Call, message: ChunkKind, before: int) -> bool:
-        """A generator's last value comes again with `complete`; that is no second output."""
+        """A generator's last value comes again with its completion; that is no second output."""
         return message.has_output and not (message.done and (call.stamps or before))
 
     def listen(self, exchange: Exchange) -> bytes | None:
         """The second request, after a good answer to the first."""
-        call = cast("_Call | None", exchange.stream)
-        if call is None or call.event or exchange.status != 200:
+        call = cast(_Call, exchange.stream)
+        if call.sent or exchange.status != 200:
             return None
         try:
             event = gradio.event_id(bytes(cast(bytearray, call.parser)))
         except ParseError:
             return None
-        call.event, call.parser = event.encode(), SseParser()
+        call.key, call.parser, call.cell = call.key or event, SseParser(), exchange.cell(self.meter.start)
         call.sent, call.headers = exchange.sent, exchange.headers
         return self.wire(exchange)
 
     def verdict(self, exchange: Exchange) -> str | None:
-        """Success is a 200 for both halves, an output, and `complete`."""
+        """Success is a 200 for both halves, an output, and the completion."""
         if exchange.status != 200:
             return unsuccessful(exchange.status)
-        call = cast("_Call | None", exchange.stream)
-        if call is None or not call.event:
+        call = cast(_Call, exchange.stream)
+        if not call.sent:
             return Failure.PARSE
         if call.error or not call.finished:
             return call.error or Failure.STREAM_TRUNCATED
@@ -121,7 +129,5 @@ class CallKind:
 
     def truncated(self, exchange: Exchange) -> str:
         """Fewer bytes than announced: of the first answer, or of the stream."""
-        call = cast("_Call | None", exchange.stream)
-        if call is None or not call.event:
-            return Failure.CONNECTION_LOST
-        return call.error or Failure.STREAM_TRUNCATED
+        call = cast(_Call, exchange.stream)
+        return call.error or (Failure.STREAM_TRUNCATED if call.sent else Failure.CONNECTION_LOST)

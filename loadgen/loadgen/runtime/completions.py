@@ -41,8 +41,7 @@ class _Completion:
 
     def wire(self, exchange: Exchange) -> bytes:
         """A fresh prompt."""
-        body = self.body()
-        return b"%b%d\r\n\r\n%b" % (self.head, len(body), body)
+        return posted(self.head, self.body())
 
     def take(self, exchange: Exchange, body: bytes, stamp: int) -> None:
         """The consumer."""
@@ -134,6 +133,11 @@ class StreamKind(_Completion):
     def truncated(self, exchange: Exchange) -> str:
         """No terminal event, or one without the end of the body."""
         return (exchange.stream and exchange.stream.error) or Failure.STREAM_TRUNCATED
+
+
+def posted(head: bytes, body: bytes) -> bytes:
+    """A request whose head goes up to the value of Content-Length."""
+    return b"%b%d\r\n\r\n%b" % (head, len(body), body)
 
 
 def stamp_outputs(stream: Stream, outputs: int, stamp: int, meter: Meter) -> None:

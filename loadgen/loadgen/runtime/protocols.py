@@ -6,6 +6,7 @@ no error object on the way.
 """
 
 import re
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +20,7 @@ from loadgen.model.plan import Plan
 from loadgen.model.references import NO_MATERIAL, Material
 from loadgen.model.requests import ExpectBody, Gradio, GradioProtocol, Http, Request
 from loadgen.model.wire import Failure, http_failure
-from loadgen.runtime.calls import EVENT, CallKind
+from loadgen.runtime.calls import KEY, CallKind
 from loadgen.runtime.clock import SECOND
 from loadgen.runtime.completions import StreamKind, WholeKind
 from loadgen.runtime.exchange import Consumer, Exchange, Following, Kind, Stream
@@ -102,8 +103,15 @@ def _gradio(asked: Gradio, body: Callable[[], bytes], timeout: int, target: Targ
     head = _json_head(asked.path, target, stream=False)
     if asked.protocol is GradioProtocol.PREDICT:
         return WholeKind(head, body, timeout, meter, gradio.decode_predict)
-    listening = _head("GET", f"{asked.path}/{EVENT}", {"Accept": "text/event-stream"}, target) + b"\r\n"
-    return CallKind(head, body, listening.split(EVENT.encode(), 1), timeout, meter)
+    listening = _head("GET", asked.listening(KEY), {"Accept": "text/event-stream"}, target) + b"\r\n"
+    session = _session if asked.protocol is GradioProtocol.QUEUE_JOIN else None
+    decode = gradio.STREAMED[asked.protocol]
+    return CallKind(head, body, listening.split(KEY.encode(), 1), timeout, meter, decode, session)
+
+
+def _session() -> str:
+    """Not from the plan's seed: an app keeps sessions, with their state and unread messages; a second run would meet the first one's."""
+    return secrets.token_hex(8)
 
 
 def _http(http: Http, body: bytes, timeout: int, target: Target) -> HttpKind:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from loadgen.core import openai
 from loadgen.core.conversation import Conversation, Conversations
-from loadgen.runtime.completions import StreamKind, WholeKind
+from loadgen.runtime.completions import StreamKind, WholeKind, posted
 from loadgen.runtime.exchange import Consumer, Exchange, Following
 
 
@@ -30,8 +30,7 @@ class TalkKind:
         """All that was said so far, and the user's next message."""
         if exchange.talk is None:
             exchange.talk = self.talks.next()
-        body = self.talks.body(exchange.talk)
-        return b"%b%d\r\n\r\n%b" % (self.inner.head, len(body), body)
+        return posted(self.inner.head, self.talks.body(exchange.talk))
 
     def overhear(self, data: bytes) -> openai.ChunkKind:
         """Decode, and keep the text."""

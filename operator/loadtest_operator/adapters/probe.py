@@ -6,6 +6,7 @@ is an answer about the request, anything else may pass with time.
 
 import asyncio
 import json
+import secrets
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -98,12 +99,13 @@ class Prober:
     async def _one(self, request: Request, body: bytes, view: TargetView, way: Way) -> tuple[str, bool]:
         """What was wrong (empty: nothing), and whether the target refused the request itself."""
         method, path, headers, expected = _shape(request)
+        body, session = _in_session(request, body)
         what = f"probe {request.name}: {method} {view.url}{path}"
         letter = _Letter(method, path, {**headers, **way.headers}, body, request.timeout_seconds)
         try:
             answer = await self._send(view, letter, way)
-            if answer.status == 200 and (event := _event(request, answer)):
-                listening = _Letter("GET", f"{path}/{event}", dict(way.headers), b"", request.timeout_seconds)
+            if answer.status == 200 and (further := _listening(request, answer, session)):
+                listening = _Letter("GET", further, dict(way.headers), b"", request.timeout_seconds)
                 answer = await self._send(view, listening, way)
         except AdapterError as error:
             return f"{what}: {error}", False
@@ -199,35 +201,44 @@ def _lacking(request: Request, answer: _Answer, what: str, excerpt: str) -> str:
     return ""
 
 
-def _event(request: Request, answer: _Answer) -> str:
-    """The event that a Gradio call must be followed by; empty for what has one answer, or a wrong one."""
+def _in_session(request: Request, body: bytes) -> tuple[bytes, str]:
+    """A Gradio app's page has a session, and the probe one of its own; all other bodies stay as they are."""
+    if request.gradio is None or request.gradio.protocol is not GradioProtocol.QUEUE_JOIN:
+        return body, ""
+    session = secrets.token_hex(8)
+    return gradio.in_session(body, session), session
+
+
+def _listening(request: Request, answer: _Answer, session: str) -> str:
+    """Where a Gradio call's outputs come from; empty for what has one answer, or a wrong one."""
     if request.gradio is None or request.gradio.protocol is GradioProtocol.PREDICT:
         return ""
     try:
-        return gradio.event_id(answer.body)
+        event = gradio.event_id(answer.body)
     except ParseError:
         return ""
+    return request.gradio.listening(session or event)
 
 
 def _called(asked: Gradio, body: bytes) -> str:
     """What is wrong with a call's answer."""
     try:
-        messages = [gradio.decode_predict(body)] if asked.protocol is GradioProtocol.PREDICT else _streamed(body)
+        messages = [gradio.decode_predict(body)] if asked.protocol is GradioProtocol.PREDICT else _streamed(asked, body)
     except ParseError as error:
         return f"answered what is {error}"
     errors = [message.error for message in messages if message.error is not None]
     if errors:
         return f"failed in the app with {errors[0]!r}"
     if not any(message.done for message in messages):
-        return "ended without the event complete"
+        return "ended before the function was complete"
     return "" if any(message.has_output for message in messages) else "answered without any output"
 
 
-def _streamed(body: bytes) -> list[ChunkKind]:
+def _streamed(asked: Gradio, body: bytes) -> list[ChunkKind]:
     events = SseParser().feed(body)
     if not events:
         gradio.event_id(body)  # raises with what is wrong where no event was named
-    return [gradio.decode_call(event) for event in events]
+    return [gradio.STREAMED[asked.protocol](event) for event in events]
 
 
 def _excerpt(body: bytes) -> str:

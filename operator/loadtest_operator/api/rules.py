@@ -199,6 +199,12 @@ RULES: dict[type[Model], tuple[Rule, ...]] = {
     ),
     requests.Gradio: (
         Rule(
+            "(self.protocol == 'QueueJoin') == has(self.fnIndex) && (self.protocol == 'QueueJoin') != has(self.apiName)",
+            "set apiName for protocols Queue and Predict, fnIndex for protocol QueueJoin",
+            "'protocol ' + self.protocol + ' takes the function as ' + (self.protocol == 'QueueJoin' "
+            "? 'fnIndex: set it, and leave apiName out' : 'apiName: set it, and leave fnIndex out')",
+        ),
+        Rule(
             "self.data.trim().startsWith('[') && self.data.trim().endsWith(']')",
             "data is no JSON array: write the inputs in brackets",
             field=".data",

@@ -18,7 +18,9 @@ CLIENTS = ("Native", "Compatible")
 CALL: dict[str, Any] = {"name": "call", "gradio": {"apiName": "predict", "data": '["hi"]'}}
 TALK: dict[str, Any] = {"name": "talk", "openAIChat": {"model": "m", "prompt": {"text": "hi"}, "turns": 2}}
 FULL = STREAM_HEAD + chunk(DELTA) + chunk(DELTA) + chunk(DONE) + chunk(b"")
+JOIN: dict[str, Any] = {"name": "join", "gradio": {"fnIndex": 0, "data": '["hi"]', "protocol": "QueueJoin"}}
 GRADIO = STREAM_HEAD + chunk(b'event: complete\ndata: ["hi"]\n\n') + chunk(b"")
+COMPLETED = STREAM_HEAD + chunk(b'data: {"msg":"process_completed","output":{"data":["hi"]}}\n\n') + chunk(b"")
 
 
 def status(line: str) -> Script:
@@ -56,6 +58,7 @@ ORDINARY: dict[str, tuple[dict[str, Any], Script, dict[str, int]]] = {
     "a whole answer": (WHOLE, answering(body(b'{"choices":[{"message":{"content":"hi"}}]}')), {}),
     "a conversation": (TALK, answering(FULL), {}),
     "a call": (CALL, answering(*(body(b'{"event_id":"e1"}'), GRADIO) * 4), {}),
+    "a join": (JOIN, answering(*(body(b'{"event_id":"e1"}'), COMPLETED) * 4), {}),
 }  # fmt: skip
 
 

@@ -45,6 +45,25 @@ async def listened(request: web.Request) -> web.Response:
     return web.Response(text=STREAMS[request.match_info["event"]], content_type="text/event-stream")
 
 
+SAID = {
+    0: '{"msg":"process_starts"}\n\ndata: {"msg":"process_completed","output":{"data":["hi"]},"success":true}',
+    1: '{"msg":"process_completed","output":{"error":"no memory"},"success":false}',
+    2: '{"msg":"process_starts"}',
+}
+SESSIONS = web.AppKey("SESSIONS", dict[str, str])
+
+
+async def entered(request: web.Request) -> web.Response:
+    asked = await request.json()
+    request.app[SESSIONS][asked["session_hash"]] = SAID[asked["fn_index"]]
+    return web.json_response({"event_id": "e1"})
+
+
+async def followed(request: web.Request) -> web.Response:
+    said = request.app[SESSIONS].pop(request.query["session_hash"])
+    return web.Response(text=f"data: {said}\n\n", content_type="text/event-stream")
+
+
 async def predicted(request: web.Request) -> web.Response:
     return web.json_response({"data": (await request.json())["data"]})
 
@@ -56,6 +75,9 @@ async def url() -> AsyncIterator[str]:
     application.router.add_post("/v1/completions", completion)
     application.router.add_post("/gradio_api/call/{name}", joined)
     application.router.add_get("/gradio_api/call/{name}/{event}", listened)
+    application[SESSIONS] = {}
+    application.router.add_post("/gradio_api/queue/join", entered)
+    application.router.add_get("/gradio_api/queue/data", followed)
     application.router.add_post("/run/predict", predicted)
     async with TestServer(application) as server:
         yield str(server.make_url("")).rstrip("/")
@@ -178,12 +200,23 @@ async def test_an_endpoint_must_have_the_services_certificate(authority: Authori
     [
         ("right", ""),
         ("failing", "failed in the app with 'error without a message': \"event: error\\ndata: null\""),
-        ("silent", 'ended without the event complete: "event: heartbeat\\ndata: null"'),
+        ("silent", 'ended before the function was complete: "event: heartbeat\\ndata: null"'),
         ("wrong", "answered what is not a message of Gradio's protocol: Object missing required field `event_id`"),
     ],
 )
 async def test_a_gradio_function_is_called_to_its_end(url: str, function: str, message: str) -> None:
     result = await probed(url, gradio={"apiName": function, "data": "[]"})
+
+    assert result.ok is not bool(message)
+    assert message in result.message
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [(0, ""), (1, "failed in the app with 'no memory'"), (2, "ended before the function was complete")],
+)
+async def test_a_gradio_function_is_called_as_browsers_do_it(url: str, number: int, message: str) -> None:
+    result = await probed(url, gradio={"fnIndex": number, "data": "[]", "protocol": "QueueJoin"})
 
     assert result.ok is not bool(message)
     assert message in result.message

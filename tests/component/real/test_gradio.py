@@ -34,13 +34,19 @@ def test_the_path_of_older_versions_is_gone(gradio: str, play) -> None:
         play(gradio, post("/run/predict"), seconds=1)
 
 
-def a_call(function: str, **more: object) -> dict[str, object]:
-    return {"gradio": {"apiName": function, "data": '["{prompt}"]', "prompt": {"text": "hello"}, **more}}
+SHOUT, SPELL, FAIL, REPEAT = 3, 4, 5, 6
+"""Functions without a name."""
 
 
-def test_a_generators_outputs_are_timed_to_complete(gradio: str, play) -> None:
+def a_call(function: str | int, **more: object) -> dict[str, object]:
+    asked = {"fnIndex": function, "protocol": "QueueJoin"} if isinstance(function, int) else {"apiName": function}
+    return {"gradio": {"data": '["{prompt}"]', "prompt": {"text": "hello"}, **asked, **more}}
+
+
+@pytest.mark.parametrize("function", ["spell", SPELL, REPEAT])
+def test_a_generators_outputs_are_timed_to_complete(gradio: str, play, function: str | int) -> None:
     """The app pauses before each of its pieces; where it is quicker than the stream, pieces may be joined."""
-    report = play(gradio, a_call("spell"), seconds=4, concurrency=2)
+    report = play(gradio, a_call(function), seconds=4, concurrency=2)
 
     counts, latencies = report.total.counts, report.total.latencies
     assert counts.failed == counts.dropped == 0, report.total.errors
@@ -53,19 +59,26 @@ def test_a_generators_outputs_are_timed_to_complete(gradio: str, play) -> None:
     assert latencies[Metric.INTER_CHUNK_LATENCY].count == counts.succeeded * (PIECES - 1)
 
 
-@pytest.mark.parametrize("protocol", ["Queue", "Predict"])
-def test_a_function_that_answers_at_once(gradio: str, play, protocol: str) -> None:
-    report = play(gradio, a_call("shout", protocol=protocol), seconds=2, rate=5)
+@pytest.mark.parametrize(("function", "more"), [("shout", {}), ("shout", {"protocol": "Predict"}), (SHOUT, {})])
+def test_a_function_that_answers_at_once(gradio: str, play, function: str | int, more: dict[str, object]) -> None:
+    report = play(gradio, a_call(function, **more), seconds=2, rate=5)
 
     counts, latencies = report.total.counts, report.total.latencies
     assert counts.failed == counts.dropped == 0, report.total.errors
     assert counts.succeeded == counts.planned > 3
-    assert (Metric.TIME_TO_FIRST_TOKEN in latencies) is (protocol == "Queue")
+    assert (Metric.TIME_TO_FIRST_TOKEN in latencies) is not bool(more)
 
 
 @pytest.mark.parametrize(
-    ("function", "failure"), [("fail", "StreamError"), ("missing", "Http500"), ("shout/../spell", "apiName")]
+    ("function", "failure"),
+    [
+        ("fail", "StreamError"),
+        ("missing", "Http500"),
+        ("shout/../spell", "apiName"),
+        (FAIL, "StreamError"),
+        (7, "Http500"),
+    ],
 )
-def test_what_goes_wrong_is_told_before_the_load(gradio: str, play, function: str, failure: str) -> None:
+def test_what_goes_wrong_is_told_before_the_load(gradio: str, play, function: str | int, failure: str) -> None:
     with pytest.raises(AssertionError, match=failure):
         play(gradio, a_call(function), seconds=1)

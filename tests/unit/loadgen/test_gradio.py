@@ -1,12 +1,13 @@
-"""What messages of the three generations of Gradio's protocol count as."""
+"""What messages of Gradio's three protocols count as."""
 
 import contextlib
+import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadgen.core.gradio import decode_call, decode_predict, decode_queue, event_id
+from loadgen.core.gradio import decode_call, decode_join, decode_predict, event_id, in_session
 from loadgen.core.openai import NOTHING, OUTPUT, ChunkKind
 from loadgen.core.sse import Event, ParseError, SseParser
 
@@ -38,28 +39,79 @@ def test_events_of_a_call(stream: bytes, kind: ChunkKind) -> None:
     assert decode_call(event) == kind
 
 
+def test_a_join_names_its_session() -> None:
+    assert json.loads(in_session(b'{"data":["}"],"fn_index":3}', "s1")) == {
+        "data": ["}"],
+        "fn_index": 3,
+        "session_hash": "s1",
+    }
+
+
+E = '"event_id":"1037d45972614f45aeb49e3b3e148a3f"'
+MEASURED = '"duration":0.1,"average_duration":0.1,"render_config":null,"changed_state_ids":[],"used_cache":null'
+RECORDED = (
+    (f'{{"msg":"estimation",{E},"rank":0,"queue_size":1,"rank_eta":null}}', NOTHING),
+    (f'{{"msg":"process_starts",{E},"eta":null}}', NOTHING),
+    (f'{{"msg":"progress",{E},"progress_data":[{{"index":0,"length":3,"unit":"steps","progress":null,"desc":null}}]}}', NOTHING),
+    (f'{{"msg":"log",{E},"log":"hello","level":"info","duration":10.0,"visible":true,"title":"Info"}}', NOTHING),
+    ('{"msg":"heartbeat","event_id":null}', NOTHING),
+    ('{"msg":"close_stream","event_id":null}', NOTHING),
+    (
+        f'{{"msg":"process_completed",{E},"output":{{"error":"cannot answer hi","duration":10,"visible":true,"title":"Error"}},'
+        '"success":false,"title":"Error","used_cache":null,"cache_duration":null,"avg_time":null}',
+        ChunkKind(error="cannot answer hi"),
+    ),
+    (
+        f'{{"msg":"process_completed",{E},"output":{{"error":null}},"success":false,"title":"Error","used_cache":null,'
+        '"cache_duration":null,"avg_time":null}',
+        ChunkKind(error="Error"),
+    ),
+    (
+        '{"msg":"unexpected_error","event_id":null,"message":"404: Not Found","session_not_found":true,"success":false}',
+        ChunkKind(error="404: Not Found"),
+    ),
+)  # fmt: skip
+"""From Gradio 6.31."""
+
+
+@pytest.mark.parametrize(("data", "kind"), RECORDED)
+def test_messages_of_a_join(data: str, kind: ChunkKind) -> None:
+    assert decode_join(Event(data.encode())) == kind
+
+
+def message(name: str, data: str) -> Event:
+    """As Gradio 6.31 sends outputs."""
+    output = f'{{"data":{data},"is_generating":true,{MEASURED}}}'
+    return Event(f'{{"msg":"process_{name}",{E},"output":{output},"success":true,"time_limit":null}}'.encode())
+
+
 @pytest.mark.parametrize(
     ("data", "kind"),
     [
-        (b'{"msg":"estimation","rank":0,"queue_size":1}', NOTHING),
-        (b'{"msg":"process_starts","eta":0.1}', NOTHING),
-        (b'{"msg":"process_generating","output":{"data":["h"],"is_generating":true},"success":true}', OUTPUT),
-        (b'{"msg":"process_streaming","output":{"data":["h"]},"success":true}', OUTPUT),
-        (b'{"msg":"process_completed","output":{"data":["hi"],"duration":0.2},"success":true}', FINISHED),
-        (b'{"msg":"process_completed","output":{"error":"boom"},"success":false}', ChunkKind(error="boom")),
-        (
-            b'{"msg":"process_completed","output":{"error":null},"success":false,"title":"Error"}',
-            ChunkKind(error="Error"),
-        ),
-        (b'{"msg":"unexpected_error","message":"gone","success":false}', ChunkKind(error="gone")),
-        (b'{"msg":"queue_full"}', ChunkKind(error="queue_full")),
-        (b'{"msg":"heartbeat"}', NOTHING),
-        (b'{"msg":"log","log":"x","level":"info"}', NOTHING),
-        (b'{"msg":"close_stream"}', NOTHING),
+        ('["hi "]', OUTPUT),  # the first ones are whole
+        ("[0]", OUTPUT),
+        ("[null]", NOTHING),
+        ('["",[]]', OUTPUT),
+        ('[[["append",[],"hi "]]]', OUTPUT),  # from the second on: what has changed
+        ('[[["replace",[],"hi"]]]', OUTPUT),
+        ("[[]]", NOTHING),
+        ("[[],[]]", NOTHING),
+        ('[[],[["append",[1,"content",0,"text"],"a"]]]', OUTPUT),
+        ('[[["replace",[],null]]]', NOTHING),
+        ('[[["replace",[],null]],[["delete",[0],null],["delete",[0],null]]]', OUTPUT),  # the list is shorter, not null
+        ("[]", NOTHING),
+        ("null", NOTHING),
     ],
 )
-def test_messages_of_the_queue(data: bytes, kind: ChunkKind) -> None:
-    assert decode_queue(data) == kind
+def test_no_change_is_no_output(data: str, kind: ChunkKind) -> None:
+    assert decode_join(message("generating", data)) == kind
+    assert decode_join(message("streaming", data)) == kind
+
+
+def test_a_completion_repeats_whole_outputs() -> None:
+    assert decode_join(message("completed", '["hi hi "]')) == FINISHED
+    assert decode_join(message("completed", "[[]]")) == FINISHED  # an empty list, not an empty change
+    assert decode_join(message("completed", "[null]")) == ChunkKind(done=True)
 
 
 def test_the_old_protocol_answers_at_once() -> None:
@@ -68,10 +120,26 @@ def test_the_old_protocol_answers_at_once() -> None:
     assert decode_predict(b'{"data":[]}') == ChunkKind(done=True)
 
 
-@pytest.mark.parametrize(
-    "decode", [decode_queue, decode_predict, event_id, lambda data: decode_call(Event(data, b"complete"))]
+def completing(data: bytes) -> ChunkKind:
+    return decode_call(Event(data, b"complete"))
+
+
+def joined(data: bytes) -> ChunkKind:
+    return decode_join(Event(data))
+
+
+GARBAGE = (
+    b"[" * 99_999,
+    b'{"msg":1}',
+    b"{}",
+    b'{"data":1}',
+    b"\xff",
+    b'{"msg":"process_generating","output":{"data":{}}}',
 )
-@given(data=st.binary(max_size=40) | st.sampled_from([b"[" * 99_999, b'{"msg":1}', b"{}", b'{"data":1}', b"\xff"]))
+
+
+@pytest.mark.parametrize("decode", [joined, decode_predict, event_id, completing])
+@given(data=st.binary(max_size=40) | st.sampled_from(GARBAGE))
 def test_garbage_raises_nothing_else(decode: object, data: bytes) -> None:
     with contextlib.suppress(ParseError):
         decode(data)  # type: ignore[operator]

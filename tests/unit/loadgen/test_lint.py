@@ -90,6 +90,11 @@ def test_the_operators_fields_are_passed_over() -> None:
         (with_gradio(apiName="a/b"),
          "requests[call].gradio.apiName is 'a/b': write a function's name, such as predict"),
         (
+            with_gradio(protocol="QueueJoin"),
+            "requests[call].gradio: protocol QueueJoin takes the function as fnIndex: set it, and leave apiName out",
+        ),
+        (with_gradio(protocol="Join"), "requests[call].gradio.protocol is 'Join': did you mean QueueJoin?"),
+        (
             with_gradio(data="[hello]"),
             "requests[call].gradio.data: '[hello]' is no JSON array: Expecting value: line 1 column 2 (char 1); "
             """write such as '["{prompt}", 0.7]'""",
@@ -198,6 +203,8 @@ def test_advice_on_streams_and_warmup() -> None:
     assert advice(a_plan(opened(10), requests=[call], thresholds=[token])) == []
     call = {"name": "call", "gradio": {**call["gradio"], "protocol": "Predict"}}
     assert "protocol: Queue" in advice(a_plan(opened(10), requests=[call], thresholds=[token]))[0]
+    call = {"name": "call", "gradio": {"fnIndex": 0, "data": "[]", "protocol": "QueueJoin"}}
+    assert advice(a_plan(opened(10), requests=[call], thresholds=[token])) == []
     assert advice(a_plan(opened(10, warmup=True)))
 
 

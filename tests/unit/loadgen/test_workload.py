@@ -103,5 +103,10 @@ def test_a_gradio_function_gets_its_inputs() -> None:
     assert bodies(1, [{"name": "call", "gradio": {"apiName": "f", "data": "[1]"}}]) == [{"data": [1]}]
 
 
+def test_a_gradio_function_without_a_name_has_its_number() -> None:
+    asked = {"fnIndex": 0, "data": '["{prompt}"]', "prompt": {"text": "hi"}, "protocol": "QueueJoin"}
+    assert bodies(1, [{"name": "join", "gradio": asked}]) == [{"data": ["hi"], "fn_index": 0}]
+
+
 def test_there_are_as_many_words_as_bytes() -> None:
     assert len(set(WORDS)) == 256
