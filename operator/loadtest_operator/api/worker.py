@@ -40,7 +40,8 @@ class Resources(Model):
     requests: Quantities = {}
     """Least resources, such as cpu: "1". Default: the operator's setting."""
     limits: Quantities = {}
-    """Most resources. A CPU limit throttles the load generator; a run that it spoiled is Inconclusive."""
+    """Most resources. A CPU limit throttles the load generator; a run that it spoiled is Inconclusive. A heavy load takes a core
+    for each 64 MiB of the memory limit beyond the first 128 MiB."""
 
 
 class Toleration(Model):
