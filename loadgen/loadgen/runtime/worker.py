@@ -16,6 +16,7 @@ from pathlib import Path
 from aiohttp import web
 from pydantic import ValidationError
 
+from loadgen.core.tally import Totals
 from loadgen.model.access import Access
 from loadgen.model.errors import ExitCode, InvalidPlanError
 from loadgen.model.plan import Plan
@@ -89,10 +90,11 @@ class Worker:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._born = monotonic_ns()
-        self._supervisor = Supervisor(settings.assignment)
+        self._totals = Totals()
+        self._supervisor = Supervisor(settings.assignment, self._totals.add)
         self._released = asyncio.Event()
         self._terminated = asyncio.Event()
-        self._exporter = Exporter(self._supervisor)
+        self._exporter = Exporter(self._supervisor, self._totals)
         self._control = Control(self._supervisor, self._released.set)
 
     async def main(self) -> None:
@@ -108,7 +110,7 @@ class Worker:
             await self._supervisor.start()
             await self._live()
         if not self._released.is_set():
-            sys.stdout.write(final_line(self._supervisor) + "\n")
+            sys.stdout.write(final_line(self._supervisor, self._totals) + "\n")
             sys.stdout.flush()
 
     async def _live(self) -> None:
