@@ -52,21 +52,24 @@ class Packed:
             self._join()
 
     def _join(self) -> None:
-        entries = np.sort(np.frombuffer(self.entries, dtype=np.uint32))
+        entries = np.frombuffer(self.entries, dtype=np.uint32)
         bins = entries >> COUNT_BITS
-        starts = np.concatenate([[0], np.flatnonzero(bins[1:] != bins[:-1]) + 1])
-        counts = np.add.reduceat((entries & COUNT_MASK).astype(np.int64), starts)
-        self.entries = array("I", _pack(bins[starts].astype(np.int64), counts).tobytes())
+        lowest = int(bins.min())
+        counts = np.bincount(bins - lowest, weights=entries & COUNT_MASK)  # exact up to 2^53
+        found = np.flatnonzero(counts)
+        self.entries = array("I", _pack(found + lowest, counts[found].astype(np.int64)).tobytes())
         self.joined = len(self.entries)
 
 
 def entries_of(sparse: Sparse) -> array[int]:
-    """Bin and count in one number each. For the few bins of a second, plain Python is faster than numpy."""
-    if max(sparse.counts, default=0) <= COUNT_MASK:
-        return array(
-            "I", [index << COUNT_BITS | count for index, count in zip(sparse.bins, sparse.counts, strict=True)]
-        )
-    return array("I", _pack(np.array(sparse.bins), np.array(sparse.counts)).tobytes())
+    """Bin and count in one number each. Lists become arrays, and only these numpy's: in a third of the time."""
+    entries, counts = array("I", sparse.bins), array("I", sparse.counts)
+    numbers, times = np.frombuffer(entries, dtype=np.uint32), np.frombuffer(counts, dtype=np.uint32)
+    if times.max(initial=0) > COUNT_MASK:
+        return array("I", _pack(numbers.astype(np.int64), times.astype(np.int64)).tobytes())
+    numbers <<= COUNT_BITS
+    numbers |= times
+    return entries
 
 
 def unpack(histogram: Histogram, parts: Iterable[Packed]) -> None:

@@ -2,7 +2,7 @@
 
 A tally keeps, for every (second, stage, request), counters and packed histograms, and the same once more for the
 whole run per (stage, request), so that asking for a stage costs the same in an hour's run as in a minute's. Adding
-is commutative and exact: 2 workers merged are one worker with the same records.
+is commutative and exact: 2 workers merged are one worker with the same records. `Totals` are the second half alone.
 
 Two times are kept apart. A cell's second is that of the request's *intended* start: error percentages and latencies go
 by it. A delta's second is when things *happened*: how much the counters grew in it tells the successes and
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from loadgen.model.wire import Cell, Delta, Pulse
 
 METRIC_INDEX = {metric: index for index, metric in enumerate(DISTRIBUTIONS)}
+Key = tuple[int, int]
+"""Stage and request."""
+Entries = dict[int, "array[int]"]
+"""A cell's histograms as they are packed, by metric."""
 
 
 @dataclass(slots=True)
@@ -86,7 +90,7 @@ class _Row:
         self.counters = Counters()
         self.packed: dict[int, Packed] = {}
 
-    def grow(self, cell: Cell, entries: dict[int, array[int]]) -> None:
+    def grow(self, cell: Cell, entries: Entries) -> None:
         self.counters.grow(cell)
         for index, sparse in cell.histograms.items():
             if index not in self.packed:
@@ -170,6 +174,34 @@ class Selection:
         return {DISTRIBUTIONS[index]: self.histogram(DISTRIBUTIONS[index]) for index in sorted(present)}
 
 
+class Totals:
+    """One worker's run so far without its seconds: as large after an hour as after a minute."""
+
+    def __init__(self) -> None:
+        self.output_tokens = 0
+        self.bytes_received = 0
+        self.connections_opened = 0
+        self.in_flight_microseconds: dict[int, int] = {}
+        """Of each shard's newest second."""
+        self._rows: dict[Key, _Row] = defaultdict(_Row)
+
+    def add(self, delta: Delta) -> None:
+        for cell in delta.cells:
+            self._rows[cell.stage, cell.request].grow(cell, _entries(cell))
+        self.output_tokens += delta.pulse.output_tokens
+        self.bytes_received += delta.pulse.bytes_received
+        self.connections_opened += delta.pulse.connections_opened
+        self.in_flight_microseconds[delta.shard] = delta.pulse.in_flight_microseconds
+
+    def stage(self, index: int) -> Selection:
+        """All requests of a stage."""
+        return Selection([row for (stage, _), row in self._rows.items() if stage == index])
+
+    def apart(self) -> Iterator[tuple[Key, Selection]]:
+        """Each stage and request on its own."""
+        return ((key, Selection([row])) for key, row in self._rows.items())
+
+
 class Tally:
     """The sum of all deltas of all shards."""
 
@@ -189,14 +221,14 @@ class Tally:
         self.resident_bytes = 0
         """The largest memory of any shard."""
         self._ended: dict[int, dict[int, Ended]] = {}
-        self._cells: dict[int, dict[tuple[int, int], _Row]] = {}
-        self._whole: dict[tuple[int, int], _Row] = defaultdict(_Row)
+        self._cells: dict[int, dict[Key, _Row]] = {}
+        self._whole: dict[Key, _Row] = defaultdict(_Row)
 
     def add(self, delta: Delta) -> None:
         self.last_second = max(self.last_second, delta.second)
         self.shards[delta.worker].add(delta.shard)
         for cell in delta.cells:
-            entries = {index: entries_of(sparse) for index, sparse in cell.histograms.items()}
+            entries = _entries(cell)
             self._row(cell).grow(cell, entries)
             self._whole[cell.stage, cell.request].grow(cell, entries)
             self.sent[delta.worker] += cell.sent
@@ -272,6 +304,10 @@ class Tally:
     def _known(by_second: Collection[int], seconds: Collection[int]) -> list[int]:
         fewer, more = sorted((by_second, seconds), key=len)
         return sorted(second for second in fewer if second in more)
+
+
+def _entries(cell: Cell) -> Entries:
+    return {index: entries_of(sparse) for index, sparse in cell.histograms.items()}
 
 
 def _no_seconds() -> array[int]:

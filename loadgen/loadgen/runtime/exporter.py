@@ -1,16 +1,14 @@
 """Prometheus text of one worker: counters by request, stage and outcome, and response-time histograms.
 
-Deltas stay packed until somebody scrapes; then the new ones are unpacked and added up. The buckets are Prometheus'
-(few, coarse, for dashboards); the exact histograms travel by the control API.
+A page is made of the worker's totals when somebody scrapes. The buckets are Prometheus' (few, coarse, for dashboards);
+the exact histograms travel by the control API.
 
 They have a port of their own, without a token: whoever may scrape need not reach the control API.
 """
 
 import os
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-import msgspec
 import numpy as np
 from aiohttp import web
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -18,13 +16,15 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from loadgen.core.histogram import value_of
-from loadgen.model.plan import DISTRIBUTIONS, Metric
-from loadgen.model.wire import Cell, Delta, Sparse, WorkerPhase
+from loadgen.core.histogram import BINS, Histogram, value_of
+from loadgen.core.tally import Selection, Totals
+from loadgen.model.plan import Metric
+from loadgen.model.wire import WorkerPhase
 from loadgen.runtime.supervisor import Supervisor
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-_EDGES = np.array(BUCKETS) * 1e6
+_LAST_BINS = np.searchsorted(value_of(np.arange(BINS)), np.array(BUCKETS) * 1e6, side="right") - 1
+"""The last bin whose values a bucket holds."""
 _NAMES = {
     Metric.RESPONSE_TIME: ("loadtest_response_time_seconds", "From the intended start to the last output."),
     Metric.TIME_TO_FIRST_TOKEN: (
@@ -40,36 +40,20 @@ _NAMES = {
 _RUN_LABELS = {"namespace": "LOADTEST_NAMESPACE", "loadtest": "LOADTEST_NAME", "run": "LOADTEST_RUN"}
 
 Labels = tuple[str, ...]
-_decode = msgspec.msgpack.Decoder(Delta).decode
 
 
-class _Buckets:
-    """A growing Prometheus histogram."""
-
-    def __init__(self) -> None:
-        self.counts = np.zeros(len(BUCKETS) + 1, dtype=np.int64)
-        self.total = 0
-
-    def add(self, sparse: Sparse) -> None:
-        places = np.searchsorted(_EDGES, value_of(np.array(sparse.bins, dtype=np.int64)))
-        np.add.at(self.counts, places, np.array(sparse.counts, dtype=np.int64))
-        self.total += sparse.total
-
-    def rows(self) -> list[tuple[str, float]]:
-        edges = [*(str(edge) for edge in BUCKETS), "+Inf"]
-        return list(zip(edges, np.cumsum(self.counts).tolist(), strict=True))
+def buckets(histogram: Histogram) -> list[tuple[str, float]]:
+    """How many values are at most each bucket's edge, as Prometheus wants it."""
+    at_most = np.cumsum(histogram.counts)[_LAST_BINS].tolist()
+    return [*zip(map(str, BUCKETS), at_most, strict=True), ("+Inf", histogram.count)]
 
 
 class Exporter(Collector):
-    """Reads a supervisor's deltas when scraped."""
+    """Reads a worker's totals when scraped."""
 
-    def __init__(self, supervisor: Supervisor) -> None:
-        self._supervisor, self._seen = supervisor, 0
+    def __init__(self, supervisor: Supervisor, totals: Totals) -> None:
+        self._supervisor, self._totals = supervisor, totals
         self._run = {label: os.environ.get(variable, "") for label, variable in _RUN_LABELS.items()}
-        self._requests: defaultdict[Labels, int] = defaultdict(int)
-        self._histograms: defaultdict[tuple[Metric, Labels], _Buckets] = defaultdict(_Buckets)
-        self._pulses: defaultdict[str, int] = defaultdict(int)
-        self._in_flight: dict[int, float] = {}
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
@@ -91,20 +75,19 @@ class Exporter(Collector):
         return ()
 
     def collect(self) -> Iterator[Family]:
-        """Every family, brought up to date."""
-        self._catch_up()
-        yield self._counter(
-            "loadtest_requests", "Requests by outcome.", ("request", "stage", "outcome"), self._requests
-        )
+        """Every family."""
+        yield self._requests()
         for metric in _NAMES:
             yield self._histogram(metric)
-        for name, value in self._pulses.items():
-            yield self._counter(f"loadtest_{name}", f"{name} of this worker.", (), {(): value})
+        totals = self._totals
+        yield self._counter("output_tokens", totals.output_tokens)
+        yield self._counter("received_bytes", totals.bytes_received)
+        yield self._counter("connections_opened", totals.connections_opened)
         yield from self._gauges()
 
     def _gauges(self) -> Iterator[Family]:
         in_flight = self._gauge("loadtest_in_flight_requests", "Mean of the newest second.")
-        in_flight.add_metric(list(self._run.values()), sum(self._in_flight.values()))
+        in_flight.add_metric(list(self._run.values()), sum(self._totals.in_flight_microseconds.values()) / 1e6)
         yield in_flight
         phase = GaugeMetricFamily("loadtest_worker_phase", "1 for the worker's phase.", labels=[*self._run, "phase"])
         for one in WorkerPhase:
@@ -114,39 +97,32 @@ class Exporter(Collector):
     def _gauge(self, name: str, text: str) -> GaugeMetricFamily:
         return GaugeMetricFamily(name, text, labels=list(self._run))
 
-    def _counter(self, name: str, text: str, labels: Labels, values: dict[Labels, int]) -> CounterMetricFamily:
-        family = CounterMetricFamily(name, text, labels=[*self._run, *labels])
-        for given, value in values.items():
-            family.add_metric([*self._run.values(), *given], value)
+    def _counter(self, name: str, value: int) -> CounterMetricFamily:
+        family = CounterMetricFamily(f"loadtest_{name}", f"{name} of this worker.", labels=list(self._run))
+        family.add_metric(list(self._run.values()), value)
+        return family
+
+    def _requests(self) -> CounterMetricFamily:
+        labels = [*self._run, "request", "stage", "outcome"]
+        family = CounterMetricFamily("loadtest_requests", "Requests by outcome.", labels=labels)
+        for given, selection in self._apart():
+            counts = selection.counts
+            outcomes = {"Succeeded": counts.succeeded, "Dropped": counts.dropped, "Incomplete": counts.incomplete}
+            for outcome, count in (outcomes | counts.errors).items():
+                if count:
+                    family.add_metric([*self._run.values(), *given, outcome], count)
         return family
 
     def _histogram(self, metric: Metric) -> HistogramMetricFamily:
         family = HistogramMetricFamily(*_NAMES[metric], labels=[*self._run, "request", "stage"])
-        for (one, labels), buckets in self._histograms.items():
-            if one is metric:
-                family.add_metric([*self._run.values(), *labels], buckets.rows(), buckets.total / 1e6)
+        for given, selection in self._apart():
+            histogram = selection.histogram(metric)
+            if histogram.count:
+                family.add_metric([*self._run.values(), *given], buckets(histogram), histogram.total / 1e6)
         return family
 
-    def _catch_up(self) -> None:
-        for packed in self._supervisor.deltas.after(self._seen):
-            delta = _decode(packed)
-            self._seen += 1
-            for cell in delta.cells:
-                self._add(cell)
-            pulse = delta.pulse
-            self._in_flight[delta.shard] = pulse.in_flight_microseconds / 1e6
-            self._pulses["output_tokens"] += pulse.output_tokens
-            self._pulses["received_bytes"] += pulse.bytes_received
-            self._pulses["connections_opened"] += pulse.connections_opened
-
-    def _add(self, cell: Cell) -> None:
+    def _apart(self) -> Iterator[tuple[Labels, Selection]]:
+        """By the names of request and stage."""
         plan = self._supervisor.assignment.plan
-        request, stage = plan.requests[cell.request].name, plan.load.stages[cell.stage].name
-        outcomes = {"Succeeded": cell.succeeded, "Dropped": cell.dropped, "Incomplete": cell.incomplete, **cell.errors}
-        for outcome, count in outcomes.items():
-            if count:
-                self._requests[request, stage, outcome] += count
-        for index, sparse in cell.histograms.items():
-            metric = DISTRIBUTIONS[index]
-            if metric in _NAMES:
-                self._histograms[metric, (request, stage)].add(sparse)
+        for (stage, request), selection in self._totals.apart():
+            yield (plan.requests[request].name, plan.load.stages[stage].name), selection

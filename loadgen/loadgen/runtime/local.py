@@ -8,8 +8,6 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import msgspec
-
 from loadgen.core.material import OPEN
 from loadgen.core.tally import Tally
 from loadgen.core.thresholds import auto_stop, beyond_doubt
@@ -24,7 +22,6 @@ from loadgen.runtime.supervisor import Assignment, Supervisor
 
 LEAD_NS = 500 * MILLISECOND
 READY_SECONDS = 60
-_decode = msgspec.msgpack.Decoder(Delta).decode
 
 Observer = Callable[[Tally, WorkerState], None]
 
@@ -63,9 +60,9 @@ class LocalRun:
         await probe(self.plan, self.url, self.access, self.material)
         tally = Tally(self.plan)
         supervisor = Supervisor(
-            Assignment(self.plan, self.url, shards=self.shards, access=self.access, material=self.material)
+            Assignment(self.plan, self.url, shards=self.shards, access=self.access, material=self.material),
+            on_delta=lambda delta: self._follow(supervisor, tally, delta),
         )
-        supervisor.on_delta = lambda packed: self._follow(supervisor, tally, packed)
         try:
             await supervisor.start()
             await asyncio.wait_for(supervisor.wait_for(WorkerPhase.READY), READY_SECONDS)
@@ -90,8 +87,7 @@ class LocalRun:
         self._aborted = "interrupted"
         supervisor.abort(self._aborted)
 
-    def _follow(self, supervisor: Supervisor, tally: Tally, packed: bytes) -> None:
-        delta = _decode(packed)
+    def _follow(self, supervisor: Supervisor, tally: Tally, delta: Delta) -> None:
         before = tally.last_second
         tally.add(delta)
         self.observe(tally, supervisor.state())

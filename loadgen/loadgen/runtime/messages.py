@@ -1,7 +1,7 @@
 """What supervisor and shard say to each other: length-prefixed msgpack over a socket pair.
 
 A frame is four bytes of length, one byte of type, the payload. Deltas travel as a type of their own so that the
-supervisor can number and keep them without ever unpacking them.
+supervisor can keep them, and hand them out again, as they came.
 """
 
 import asyncio

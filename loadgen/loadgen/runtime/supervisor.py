@@ -2,7 +2,8 @@
 
 It merges nothing: deltas are numbered in the order of their arrival and kept packed (`store`), so its memory grows with
 the run's seconds, not with its requests, and whoever asks for those after K gets them again after any crash of the
-asking side. The control API, the exporter and the command line's live view are its users.
+asking side. Each is unpacked once, when it comes, for the store and for whoever adds them up (`on_delta`): a worker its
+totals, the command line its tally.
 
 The life of a worker is a table: (phase, event) → phase; what is not in it changes nothing.
 """
@@ -23,14 +24,16 @@ from loadgen.model.access import Access
 from loadgen.model.errors import WorkerError
 from loadgen.model.plan import Plan
 from loadgen.model.references import Material
-from loadgen.model.wire import FINAL_PHASES, WIRE_VERSION, WorkerPhase, WorkerState
+from loadgen.model.wire import FINAL_PHASES, WIRE_VERSION, Delta, WorkerPhase, WorkerState
 from loadgen.runtime.calibration import NullResponder, stream_answer
 from loadgen.runtime.clock import monotonic_of, wall_ns
 from loadgen.runtime.messages import Abort, Arm, Done, Draining, Failed, Message, Ready, Running, Setup, frames, pack
 from loadgen.runtime.store import Store
 
 SNAPSHOT_BYTES = 4 * 1024 * 1024
-_EXIT_SECONDS = 3.0
+_EXIT_SECONDS = 1.0
+"""For a shard to go by itself; nobody waits any more for what it could still say."""
+_decode = msgspec.msgpack.Decoder(Delta).decode
 
 
 class Event(StrEnum):
@@ -109,8 +112,8 @@ class Supervisor:
     """A worker without its network interface."""
 
     assignment: Assignment
-    on_delta: Callable[[bytes], None] | None = None
-    """Called with each packed delta as it arrives."""
+    on_delta: Callable[[Delta], None]
+    """Called with each delta as it arrives."""
     phase: WorkerPhase = WorkerPhase.STARTING
     deltas: Store = field(default_factory=Store)
     _links: list[_Link] = field(default_factory=list)
@@ -154,16 +157,17 @@ class Supervisor:
     async def _listen(self, link: _Link) -> None:
         async for message in frames(link.reader):
             if isinstance(message, bytes):
-                self._keep(message)
+                self.keep(message)
             else:
                 self._heed(link, message)
         if not link.done:
             self._fail("a shard process ended before its run did (killed? out of memory?)")
 
-    def _keep(self, delta: bytes) -> None:
-        self.deltas.add(delta)
-        if self.on_delta is not None:
-            self.on_delta(delta)
+    def keep(self, packed: bytes) -> None:
+        """A shard's delta."""
+        delta = _decode(packed)
+        self.deltas.add(packed, delta)
+        self.on_delta(delta)
 
     def _heed(self, link: _Link, message: Message) -> None:
         match message:

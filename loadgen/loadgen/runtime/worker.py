@@ -1,7 +1,8 @@
 """A worker pod's main process: environment in, control API up, load on command, out by the deadline whatever happens.
 
-Nobody needs to be alive for a worker to end: at its deadline it stops the load, and whenever it exits without having
-been released it prints what it measured as the last line of its log.
+Nobody needs to be alive for a worker to end: at its deadline it stops the load, and whenever it ends without having
+been released it prints what it measured as the last line of its log. Told to end, it does so as soon as the load has
+stopped, before anything that may take time: the pod's grace is five seconds, and what is not said by then is never said.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from loadgen.core.shards import shards
+from loadgen.core.tally import Totals
 from loadgen.model.access import Access
 from loadgen.model.errors import ExitCode, InvalidPlanError
 from loadgen.model.plan import Plan
@@ -29,8 +31,10 @@ from loadgen.runtime.exporter import Exporter
 from loadgen.runtime.final import final_line
 from loadgen.runtime.supervisor import Assignment, Supervisor
 
-STOP_SECONDS = 5.0
-"""After SIGTERM or the deadline: for the shards to finish and for a last collection."""
+STOP_SECONDS = 3.0
+"""After SIGTERM or the deadline: for the shards to finish, which takes them one, and for a last collection."""
+CLOSE_SECONDS = 0.5
+"""For whoever is in the middle of a request when the ports close."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +95,11 @@ class Worker:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._born = monotonic_ns()
-        self._supervisor = Supervisor(settings.assignment)
+        self._totals = Totals()
+        self._supervisor = Supervisor(settings.assignment, self._totals.add)
         self._released = asyncio.Event()
         self._terminated = asyncio.Event()
-        self._exporter = Exporter(self._supervisor)
+        self._exporter = Exporter(self._supervisor, self._totals)
         self._control = Control(self._supervisor, self._released.set)
 
     async def main(self) -> None:
@@ -109,9 +114,6 @@ class Worker:
             stack.push_async_callback(self._supervisor.close)
             await self._supervisor.start()
             await self._live()
-        if not self._released.is_set():
-            sys.stdout.write(final_line(self._supervisor) + "\n")
-            sys.stdout.flush()
 
     async def _live(self) -> None:
         left = self._settings.deadline_seconds - (monotonic_ns() - self._born) / SECOND
@@ -119,21 +121,25 @@ class Worker:
         if ended is self._released:
             return
         self._supervisor.abort("terminated" if ended is self._terminated else "the worker's deadline has passed")
+        stop = monotonic_ns() + int(STOP_SECONDS * SECOND)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
                 await self._supervisor.wait_for(*FINAL_PHASES)
-                if ended is self._terminated and self._supervisor.phase is not WorkerPhase.FAILED:
-                    await self._collected()
+        if not self._released.is_set():
+            sys.stdout.write(final_line(self._supervisor, self._totals) + "\n")
+            sys.stdout.flush()
+        if ended is self._terminated and self._supervisor.phase is not WorkerPhase.FAILED:
+            await self._collected(stop)
 
-    async def _collected(self) -> None:
+    async def _collected(self, until_ns: int) -> None:
         """Until somebody has fetched the last delta, or released."""
-        last = len(self._supervisor.deltas)
-        await _first(STOP_SECONDS, self._control.collected(last), self._released)
+        event = self._control.collected(len(self._supervisor.deltas))
+        await _first((until_ns - monotonic_ns()) / SECOND, event, self._released)
 
 
 async def _serve(stack: contextlib.AsyncExitStack, application: web.Application, port: int) -> None:
     """Until the stack is left."""
-    runner = web.AppRunner(application, access_log=None)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=CLOSE_SECONDS)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     await web.TCPSite(runner, port=port).start()

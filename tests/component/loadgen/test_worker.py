@@ -6,8 +6,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,9 @@ from loadgen.core.tally import Tally
 from loadgen.model.plan import Plan
 from loadgen.model.wire import Snapshot
 
+GRACE_SECONDS = 5
+"""What the operator gives a pod that is deleted."""
+
 
 @dataclass
 class Worker:
@@ -31,6 +34,7 @@ class Worker:
     process: asyncio.subprocess.Process
     session: ClientSession
     plan: Plan
+    port: int
     metrics_url: str
 
     async def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
@@ -56,6 +60,15 @@ class Worker:
     async def deltas(self, after: int = 0) -> Snapshot:
         async with self.session.get("/v1/deltas", params={"after": after}) as answer:
             return msgspec.msgpack.decode(await answer.read(), type=Snapshot)
+
+    async def line(self) -> str:
+        """The next of its log."""
+        assert self.process.stdout is not None
+        return (await self.process.stdout.readline()).decode()
+
+    async def children(self) -> list[int]:
+        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(number) for number in (await asyncio.to_thread(path.read_text)).split()]
 
     async def exited(self) -> str:
         output, _ = await asyncio.wait_for(self.process.communicate(), 20)
@@ -91,7 +104,7 @@ async def working(plan: Plan, url: str, folder: Path, **environment: str) -> Asy
     headers = {"Authorization": "Bearer secret"}
     try:
         async with ClientSession(f"http://127.0.0.1:{port}", headers=headers) as session:
-            worker = Worker(process, session, plan, f"http://127.0.0.1:{metrics_port}")
+            worker = Worker(process, session, plan, port, f"http://127.0.0.1:{metrics_port}")
             await worker.reach("Ready")
             yield worker
     finally:
@@ -195,3 +208,90 @@ async def test_a_worker_that_nobody_collects_says_what_it_measured(end: str, tmp
     succeeded = report["stages"]["stage-0"]["succeeded"]
     assert succeeded == 50 if end == "SIGTERM" else 0 < succeeded <= 50  # the deadline counts from the process's start
     assert report["stages"]["stage-0"]["ResponseTimeMilliseconds"]["p50"] >= 10
+
+
+async def test_told_to_end_it_speaks_before_it_is_collected(tmp_path: Path) -> None:
+    """Who collects may be gone any moment, and the pod too; a last collection is possible all the same."""
+    plan = a_plan(PAGE, {"arrivalRate": 50, "durationSeconds": 600})
+    async with serving(answering(OK)) as url, working(plan, url, tmp_path) as worker:
+        await worker.start()
+        await worker.reach("Running")
+        await asyncio.sleep(1.5)
+        worker.process.send_signal(signal.SIGTERM)
+        await worker.reach("Aborted")
+        collected = await worker.deltas()
+        await worker.call("POST", "/v1/release")
+        report = json.loads(await worker.exited())
+
+    tally = Tally(worker.plan)
+    for delta in collected.deltas:
+        tally.add(delta)
+    assert report["stages"]["stage-0"]["succeeded"] == tally.select().counts.succeeded > 0
+
+
+async def test_a_worker_that_nobody_collects_is_gone_within_its_pods_grace(tmp_path: Path) -> None:
+    """Also with an answer in flight that never comes."""
+    plan = a_plan(PAGE, {"arrivalRate": 50, "durationSeconds": 600})
+    async with serving(slowly(60)) as url, working(plan, url, tmp_path) as worker:
+        await worker.start()
+        await worker.reach("Running")
+        await asyncio.sleep(0.5)
+        async with asyncio.timeout(GRACE_SECONDS):
+            worker.process.send_signal(signal.SIGTERM)
+            output = await worker.exited()
+
+    assert json.loads(output)["stages"]["stage-0"]["incomplete"] > 0
+
+
+@contextmanager
+def stopped(processes: list[int]) -> Iterator[None]:
+    """Standing still, as on a node that has no CPU for them."""
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in processes:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGCONT)
+
+
+async def test_shards_that_stand_still_do_not_keep_their_worker_from_speaking(tmp_path: Path) -> None:
+    """It says within the pod's grace what it has until then."""
+    plan = a_plan(PAGE, {"arrivalRate": 50, "durationSeconds": 600})
+    async with serving(answering(OK)) as url, working(plan, url, tmp_path) as worker:
+        await worker.start()
+        await worker.reach("Running")
+        await asyncio.sleep(1.5)
+        with stopped(await worker.children()):
+            async with asyncio.timeout(GRACE_SECONDS):
+                worker.process.send_signal(signal.SIGTERM)
+                line = await worker.line()
+            await worker.exited()
+
+    assert json.loads(line)["stages"]["stage-0"]["succeeded"] > 0
+
+
+@asynccontextmanager
+async def half_an_order(worker: Worker) -> AsyncIterator[None]:
+    """The rest never comes."""
+    _, writer = await asyncio.open_connection("127.0.0.1", worker.port)
+    writer.write(b"POST /v1/abort HTTP/1.1\r\nHost: w\r\nAuthorization: Bearer secret\r\nContent-Length: 9\r\n\r\n{")
+    await writer.drain()
+    await worker.reach("Ready")
+    try:
+        yield
+    finally:
+        writer.transport.abort()
+        await asyncio.sleep(0.01)  # closings take a turn of the loop
+
+
+async def test_half_an_order_does_not_hold_a_worker_that_ends(tmp_path: Path) -> None:
+    """Whoever is in the middle of saying something does not get a minute to finish."""
+    async with (
+        serving(answering(OK)) as url,
+        working(a_plan(PAGE, {"arrivalRate": 1}), url, tmp_path) as worker,
+        half_an_order(worker),
+    ):
+        await worker.call("POST", "/v1/release")
+        await worker.exited()

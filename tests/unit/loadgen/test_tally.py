@@ -1,11 +1,12 @@
 """Adding up is exact, commutative, and remembers both when a request was meant and when it ended."""
 
+import pickle
 import random
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadgen.core.tally import Tally
+from loadgen.core.tally import Selection, Tally, Totals
 from loadgen.model.plan import Metric
 from loadgen.model.wire import Delta
 from unit.loadgen.deltas import a_cell, a_delta, a_tally, micros
@@ -35,6 +36,10 @@ def everything(tally: Tally) -> object:
     return chosen.counts, histograms, vars(tally.ended(range(100))) if hasattr(tally, "__dict__") else None
 
 
+def all_of(chosen: Selection) -> object:
+    return chosen.counts, {metric: histogram.to_sparse() for metric, histogram in chosen.histograms.items()}
+
+
 def numbers(tally: Tally, **chosen: object) -> object:
     selection = tally.select(**chosen)  # type: ignore[arg-type]
     return selection.counts, selection.histogram(Metric.RESPONSE_TIME).to_sparse()
@@ -57,6 +62,30 @@ def test_all_seconds_are_the_whole_run(parts: list[Delta]) -> None:
 def test_two_workers_merged_are_one_with_the_same_records(parts: list[Delta]) -> None:
     alone = [Delta(0, 0, part.second, part.cells, part.pulse) for part in parts]
     assert numbers(a_tally(PLAN, *parts)) == numbers(a_tally(PLAN, *alone))
+
+
+def totals_of(parts: list[Delta]) -> Totals:
+    totals = Totals()
+    for part in parts:
+        totals.add(part)
+    return totals
+
+
+@given(deltas)
+def test_totals_are_the_whole_run_too(parts: list[Delta]) -> None:
+    """Stage by stage, and each stage's kinds of requests apart."""
+    tally, totals = a_tally(PLAN, *parts), totals_of(parts)
+    for index in (0, 1):
+        assert all_of(totals.stage(index)) == all_of(tally.select(stages={index}))
+    for (stage, request), selection in totals.apart():
+        assert all_of(selection) == all_of(tally.select(stages={stage}, requests={request}))
+
+
+def test_totals_do_not_grow_with_the_run() -> None:
+    """The same bins again and again: as large after an hour as after a minute, but for where joining them stands."""
+    minute = [a_delta(at, a_cell(at, 0, at % 3, ms=range(at, at + 40))) for at in range(60)]
+
+    assert len(pickle.dumps(totals_of(minute * 60))) < 2 * len(pickle.dumps(totals_of(minute)))
 
 
 def test_a_selection_is_what_it_names() -> None:
