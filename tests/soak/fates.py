@@ -7,8 +7,8 @@ import random
 from dataclasses import dataclass
 
 QUIET, OPERATOR, WORKER, API_SERVER = "quiet", "operator killed", "worker killed", "API server killed"
-ROUND = (OPERATOR, WORKER, OPERATOR, QUIET, API_SERVER, OPERATOR, WORKER, API_SERVER, OPERATOR, QUIET)
-"""Of ten runs; each round in another order."""
+ROUND = (OPERATOR, WORKER, OPERATOR, QUIET, OPERATOR, WORKER, OPERATOR, OPERATOR, QUIET)
+"""Of ten runs, beside one whose API server is killed; each round in another order."""
 LIFE_SECONDS = 13
 """From apply to verdict, where nothing is done to a run: blows may fall at any moment of it."""
 MID_LOAD_SECONDS = 2
@@ -52,10 +52,8 @@ class Fate:
 
 def fate(seed: int, number: int, *, local: bool) -> Fate:
     """Of run `number` (1, 2, …). Only a local cluster's API server may be killed."""
-    begun, place = divmod(number - 1, len(ROUND))
-    kinds = random.Random(f"{seed} round {begun}").sample(ROUND, len(ROUND))
+    kind = _kind(seed, *divmod(number - 1, len(ROUND) + 1), local=local)
     chance = random.Random(f"{seed} run {number}")
-    kind = kinds[place] if local or kinds[place] != API_SERVER else QUIET
     strict, kept = chance.random() < 0.3, chance.random() < 0.5
     often = chance.randint(1, 3) if kind == OPERATOR else int(kind in (WORKER, API_SERVER) and chance.random() < 0.3)
     return Fate(
@@ -69,6 +67,14 @@ def fate(seed: int, number: int, *, local: bool) -> Fate:
         worker=chance.uniform(0, MID_LOAD_SECONDS) if kind == WORKER else None,
         at_once=chance.random() < 0.5,
     )
+
+
+def _kind(seed: int, begun: int, place: int, *, local: bool) -> str:
+    """The API server dies at the same place of each round: the longer ago the last time, the sooner Kubernetes' own clients,
+    which back off, look at it again."""
+    kinds: list[str] = random.Random(f"{seed} round {begun}").sample(ROUND, len(ROUND))
+    kinds.insert(random.Random(seed).randrange(len(ROUND) + 1), API_SERVER if local else QUIET)
+    return kinds[place]
 
 
 def _times(moments: tuple[float, ...]) -> str:

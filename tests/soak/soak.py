@@ -42,9 +42,12 @@ NAMESPACE = "ldt-soak"
 LOAD_SECONDS = {WORKER: 8}
 SHORT_SECONDS = 4
 """Of load; the kinds above need more, so that a worker's blow falls within it."""
-PATIENCE_SECONDS = 240
-"""For one run, however it is disturbed. After some kills of the API server within minutes Kubernetes' own controllers and its
-kubelet look away for up to a minute each time: their clients wait longer after each failure. Then pods come late."""
+PATIENCE_SECONDS = 120
+"""For one run, however it is disturbed."""
+RECOVERY_SECONDS = 120
+"""From one kill of the API server to the next. Killed more often, Kubernetes itself looks away for up to a minute each time (its
+clients wait longer after each failure and forget that after two minutes), takes its node for dead, and the target is
+really gone: not what is tested here."""
 DEATH_SECONDS = 2
 """From a pod's deletion until its worker is dead, at most. A blow that fell nearer to the load's end than this may have
 come too late, and then the run may have either verdict."""
@@ -90,10 +93,14 @@ class Soak:
     operator: OperatorProcess
     tally: Tally = field(default_factory=Tally)
     kept: list[str] = field(default_factory=list)
+    recovered: float = 0.0
+    """When the API server may be killed again."""
 
     def run(self, fate: Fate) -> str:
         """One LoadTest from apply to verdict; the verdict."""
         name = f"soak-{fate.number}"
+        if fate.api_server is not None:
+            time.sleep(max(0.0, self.recovered - time.monotonic()))
         self.cluster.apply(_loadtest(name, fate))
         status, killed_at = self._struck(name, fate)
         wanted = expected(fate, status, killed_at)
@@ -132,6 +139,7 @@ class Soak:
             component("stop", "apiserver")
             time.sleep(fate.downtime)
             component("start", "apiserver")
+            self.recovered = time.monotonic() + RECOVERY_SECONDS
         self.tally.kills[what] += 1
 
     def _kill_worker(self, name: str, fate: Fate, after: float) -> float:
