@@ -57,7 +57,7 @@ component: setup /usr/sbin/nginx ## real sockets on loopback, kopf against an em
 	@echo "[component]"
 	@$(RUN)/pytest tests/component -q -n4
 
-contract: setup ## generated files are current, chart and samples fit the models
+contract: setup ## generated files are current, samples fit the models
 	@echo "[contract]"
 	@$(RUN)/pytest tests/contract -q -m "not e2e"
 
