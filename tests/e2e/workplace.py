@@ -167,7 +167,9 @@ def workplace(namespace: str) -> Iterator[PatientCluster]:
     cluster = PatientCluster(namespace)
     cluster.until("an earlier namespace has gone", lambda: not _is_going(cluster), 90)
     cluster.apply(_namespace(namespace))  # before the policy: another workplace that ends now leaves that to us
-    cluster.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": _hands_off()}))
+    policy = json.dumps({"apiVersion": "v1", "kind": "List", "items": _hands_off()})
+    # By the server: another workplace may create it at the same moment.
+    cluster.kubectl("apply", "--server-side", "-f", "-", stdin=policy)
     cluster.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": _target()}))
     _await_policy(cluster)
     cluster.kubectl("rollout", "status", "deployment/target", "--timeout=60s")
