@@ -16,7 +16,7 @@ import msgspec
 import pytest
 from aiohttp import ClientConnectionError, ClientSession
 from plans import PAGE, a_plan
-from servers import OK, answering, serving, slowly
+from servers import OK, Script, answering, serving, slowly
 
 from fakes.bad import unused_port
 from loadgen.core.tally import Tally
@@ -113,6 +113,16 @@ async def working(plan: Plan, url: str, folder: Path, **environment: str) -> Asy
             await process.communicate()
 
 
+@asynccontextmanager
+async def loaded(script: Script, folder: Path) -> AsyncIterator[Worker]:
+    """A worker in the midst of ten minutes of load."""
+    plan = a_plan(PAGE, {"arrivalRate": 50, "durationSeconds": 600})
+    async with serving(script) as url, working(plan, url, folder) as worker:
+        await worker.start()
+        await worker.reach("Running")
+        yield worker
+
+
 async def test_a_run_from_ready_to_release(tmp_path: Path) -> None:
     """Start twice, follow, collect twice, release."""
     async with serving(answering(OK)) as url, working(a_plan(PAGE, {"arrivalRate": 100}), url, tmp_path) as worker:
@@ -180,10 +190,7 @@ async def test_bad_orders_are_refused(body: dict[str, Any], tmp_path: Path) -> N
 
 async def test_abort(tmp_path: Path) -> None:
     """Stops sending at once; complete deltas; the reason is in the state."""
-    plan = a_plan(PAGE, {"arrivalRate": 50, "durationSeconds": 600})
-    async with serving(answering(OK)) as url, working(plan, url, tmp_path) as worker:
-        await worker.start()
-        await worker.reach("Running")
+    async with loaded(answering(OK), tmp_path) as worker:
         await asyncio.sleep(0.5)
         await worker.call("POST", "/v1/abort", {"reason": "enough"})
         state = await worker.reach("Aborted")
@@ -212,10 +219,7 @@ async def test_a_worker_that_nobody_collects_says_what_it_measured(end: str, tmp
 
 async def test_told_to_end_it_speaks_before_it_is_collected(tmp_path: Path) -> None:
     """Who collects may be gone any moment, and the pod too; a last collection is possible all the same."""
-    plan = a_plan(PAGE, {"arrivalRate": 50, "durationSeconds": 600})
-    async with serving(answering(OK)) as url, working(plan, url, tmp_path) as worker:
-        await worker.start()
-        await worker.reach("Running")
+    async with loaded(answering(OK), tmp_path) as worker:
         await asyncio.sleep(1.5)
         worker.process.send_signal(signal.SIGTERM)
         await worker.reach("Aborted")
@@ -231,10 +235,7 @@ async def test_told_to_end_it_speaks_before_it_is_collected(tmp_path: Path) -> N
 
 async def test_a_worker_that_nobody_collects_is_gone_within_its_pods_grace(tmp_path: Path) -> None:
     """Also with an answer in flight that never comes."""
-    plan = a_plan(PAGE, {"arrivalRate": 50, "durationSeconds": 600})
-    async with serving(slowly(60)) as url, working(plan, url, tmp_path) as worker:
-        await worker.start()
-        await worker.reach("Running")
+    async with loaded(slowly(60), tmp_path) as worker:
         await asyncio.sleep(0.5)
         async with asyncio.timeout(GRACE_SECONDS):
             worker.process.send_signal(signal.SIGTERM)
@@ -258,10 +259,7 @@ def stopped(processes: list[int]) -> Iterator[None]:
 
 async def test_shards_that_stand_still_do_not_keep_their_worker_from_speaking(tmp_path: Path) -> None:
     """It says within the pod's grace what it has until then."""
-    plan = a_plan(PAGE, {"arrivalRate": 50, "durationSeconds": 600})
-    async with serving(answering(OK)) as url, working(plan, url, tmp_path) as worker:
-        await worker.start()
-        await worker.reach("Running")
+    async with loaded(answering(OK), tmp_path) as worker:
         await asyncio.sleep(1.5)
         with stopped(await worker.children()):
             async with asyncio.timeout(GRACE_SECONDS):
