@@ -12,15 +12,16 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
-from loadgen.core import lint as problems
-from loadgen.core import summary, thresholds, validity, verdict
+from loadgen.core.judge import lint as problems
+from loadgen.core.judge import thresholds, validity, verdict
+from loadgen.core.stats import summary
 from loadgen.model.access import Access
 from loadgen.model.errors import ExitCode, InvalidPlanError, LoadgenError, TargetError, WorkerError
 from loadgen.model.plan import Plan
 from loadgen.model.references import Material
 from loadgen.model.report import Report, Verdict
 from loadgen.report import documents, terminal
-from loadgen.runtime import folder, planfile
+from loadgen.runtime.worker import folder, planfile
 
 EXIT_CODES = {
     Verdict.PASSED: ExitCode.PASSED,
@@ -96,7 +97,7 @@ def report(files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="
 @app.command(hidden=True)
 def worker() -> None:
     """Run as a worker pod; settings come from the environment."""
-    from loadgen.runtime import worker as runtime
+    from loadgen.runtime.worker import main as runtime
 
     raise typer.Exit(runtime.main())
 
@@ -104,7 +105,7 @@ def worker() -> None:
 @app.command(hidden=True)
 def proxy() -> None:
     """Run as a delay proxy; settings come from the environment."""
-    from loadgen.runtime import proxy as runtime
+    from loadgen.runtime.proxy import proxy as runtime
 
     raise typer.Exit(runtime.main())
 
@@ -142,10 +143,10 @@ def _material(plan: Plan, access: Access, data: Path | None) -> Material:
 
 
 async def _run(plan: Plan, url: str, workers: int, access: Access, material: Material) -> Report:
-    from loadgen.core.shards import shards
-    from loadgen.runtime.cgroup import Cgroup
-    from loadgen.runtime.live import watching
-    from loadgen.runtime.local import LocalRun
+    from loadgen.core.schedule.shards import shards
+    from loadgen.runtime.recording.cgroup import Cgroup
+    from loadgen.runtime.worker.live import watching
+    from loadgen.runtime.worker.local import LocalRun
 
     cgroup = Cgroup()
     cores = cgroup.cores()

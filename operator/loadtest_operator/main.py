@@ -9,16 +9,16 @@ import sys
 
 import kopf
 
-from loadtest_operator.adapters import health
-from loadtest_operator.adapters.control import ControlClient
-from loadtest_operator.adapters.health import Heart
-from loadtest_operator.adapters.kube import KubeApi
-from loadtest_operator.adapters.lease import Leadership
-from loadtest_operator.adapters.metrics import Metrics
-from loadtest_operator.adapters.probe import Prober
-from loadtest_operator.adapters.sessions import pod_session
-from loadtest_operator.core import settings
-from loadtest_operator.core.settings import Settings, SettingsError
+from loadtest_operator.adapters.kube.api import KubeApi
+from loadtest_operator.adapters.kube.lease import Leadership
+from loadtest_operator.adapters.metrics import health
+from loadtest_operator.adapters.metrics.health import Heart
+from loadtest_operator.adapters.metrics.runs import Metrics
+from loadtest_operator.adapters.target.probe import Prober
+from loadtest_operator.adapters.workers.control import ControlClient
+from loadtest_operator.adapters.workers.sessions import pod_session
+from loadtest_operator.core.common import settings
+from loadtest_operator.core.common.settings import Settings, SettingsError
 from loadtest_operator.handlers import janitor, loadtest, schedule, startup
 from loadtest_operator.handlers.context import Context
 

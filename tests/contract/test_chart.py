@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from contract.objects import ROOT, Object
-from loadtest_operator.core import kinds, settings
+from loadtest_operator.core.common import kinds, settings
 
 pytestmark = pytest.mark.e2e
 """Needs no cluster, but the Helm that comes with one."""

@@ -11,8 +11,8 @@ from cluster import Object
 from operator_process import OperatorProcess
 from workplace import LOCAL, PatientCluster, component, loadtest, operator_for, service, workplace
 
-from loadgen.core.arrivals import schedule
-from loadgen.core.segment import Segment
+from loadgen.core.schedule.arrivals import schedule
+from loadgen.core.schedule.segment import Segment
 from loadtest_operator.api.loadtest import LoadTestSpec
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]

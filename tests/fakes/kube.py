@@ -17,8 +17,8 @@ import aiohttp
 from aiohttp import web
 from kubernetes.aio.client import Configuration
 
-from loadtest_operator.adapters.kube import KubeApi
-from loadtest_operator.core.kinds import LOAD_TEST, LOAD_TEST_SCHEDULE, Kind
+from loadtest_operator.adapters.kube.api import KubeApi
+from loadtest_operator.core.common.kinds import LOAD_TEST, LOAD_TEST_SCHEDULE, Kind
 
 Object = dict[str, Any]
 Trouble = Callable[[web.Request], int | str | None]

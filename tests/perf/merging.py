@@ -7,8 +7,8 @@ from time import process_time
 import msgspec
 import numpy as np
 
-from loadgen.core.histogram import sparse_of
-from loadgen.core.tally import Tally
+from loadgen.core.stats.histogram import sparse_of
+from loadgen.core.stats.tally import Tally
 from loadgen.model.plan import DISTRIBUTIONS, Metric, Plan
 from loadgen.model.wire import Cell, Delta, Pulse
 

@@ -2,7 +2,7 @@
 
     python tests/perf/shard.py plan.json URL [--stamps] [--skip SECONDS]
 
-The same objects as in a worker's shard process (`loadgen.runtime.run.Run`), without the supervisor beside it, so that a
+The same objects as in a worker's shard process (`loadgen.runtime.pacing.run.Run`), without the supervisor beside it, so that a
 core's worth of load is all that is measured. The first `skip` seconds and what comes after the stages are left out.
 
 With --stamps the body pieces are kept as they were handed to the protocol with the generator's own time stamp, and
@@ -19,15 +19,15 @@ from typing import Any
 import numpy as np
 import uvloop
 
-from loadgen.core.histogram import Histogram
-from loadgen.core.segment import Segment
-from loadgen.core.tally import Tally
+from loadgen.core.schedule.segment import Segment
+from loadgen.core.stats.histogram import Histogram
+from loadgen.core.stats.tally import Tally
 from loadgen.model.plan import Plan
 from loadgen.model.wire import Delta
 from loadgen.runtime.clock import MILLISECOND, monotonic_ns
-from loadgen.runtime.exchange import Exchange
-from loadgen.runtime.run import Run
-from loadgen.runtime.target import Target
+from loadgen.runtime.http.exchange import Exchange
+from loadgen.runtime.http.target import Target
+from loadgen.runtime.pacing.run import Run
 
 STAMP = re.compile(rb'"content":"(\d{20})"')
 Kept = list[tuple[bytes, int]]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from loadtest_operator.core.kinds import Kind
+from loadtest_operator.core.common.kinds import Kind
 
 
 @dataclass(frozen=True, slots=True)

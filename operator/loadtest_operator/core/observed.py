@@ -8,16 +8,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from loadgen.core.tally import Tally
+from loadgen.core.stats.tally import Tally
 from loadgen.model.plan import Plan
 from loadgen.model.wire import FINAL_PHASES, WorkerPhase, WorkerState
 from loadtest_operator.api.loadtest import LoadTestSpec
 from loadtest_operator.api.status import LoadTestStatus, Phase
-from loadtest_operator.core.names import Names
-from loadtest_operator.core.pods import WorkerPod
-from loadtest_operator.core.settings import Settings
-from loadtest_operator.core.target import TargetView
-from loadtest_operator.core.timeline import Timeline
+from loadtest_operator.core.common.names import Names
+from loadtest_operator.core.common.settings import Settings
+from loadtest_operator.core.fleet.pods import WorkerPod
+from loadtest_operator.core.scaling.target import TargetView
+from loadtest_operator.core.scaling.timeline import Timeline
 
 
 @dataclass(frozen=True, slots=True)

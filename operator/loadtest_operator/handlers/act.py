@@ -13,11 +13,11 @@ from datetime import timedelta
 from typing import Any
 
 from loadgen.model.wire import WorkerState
-from loadtest_operator.adapters import proxy, workers
-from loadtest_operator.adapters.control import Address
 from loadtest_operator.adapters.errors import AdapterError, ConflictError, NotFoundError
-from loadtest_operator.adapters.probe import Way
-from loadtest_operator.core import events, manifests, report
+from loadtest_operator.adapters.target.probe import Way
+from loadtest_operator.adapters.workers import api as workers
+from loadtest_operator.adapters.workers import proxy
+from loadtest_operator.adapters.workers.control import Address
 from loadtest_operator.core.actions import (
     AbortWorkers,
     Action,
@@ -34,7 +34,9 @@ from loadtest_operator.core.actions import (
     StartWorkers,
     StoreReport,
 )
-from loadtest_operator.core.kinds import CONFIG_MAP, EVENT, LOAD_TEST, POD, SECRET, Kind
+from loadtest_operator.core.common.kinds import CONFIG_MAP, EVENT, LOAD_TEST, POD, SECRET, Kind
+from loadtest_operator.core.evidence import events, report
+from loadtest_operator.core.fleet import manifests
 from loadtest_operator.core.observed import Observed, Stored
 from loadtest_operator.handlers.context import Context
 from loadtest_operator.handlers.memory import Memory, RunMemory

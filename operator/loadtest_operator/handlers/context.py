@@ -5,13 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from loadtest_operator.adapters.control import ControlClient
-from loadtest_operator.adapters.kube import KubeApi
-from loadtest_operator.adapters.metrics import Metrics
-from loadtest_operator.adapters.probe import Prober
-from loadtest_operator.core.agenda import Agenda
-from loadtest_operator.core.queues import Queues
-from loadtest_operator.core.settings import Settings
+from loadtest_operator.adapters.kube.api import KubeApi
+from loadtest_operator.adapters.metrics.runs import Metrics
+from loadtest_operator.adapters.target.probe import Prober
+from loadtest_operator.adapters.workers.control import ControlClient
+from loadtest_operator.core.common.agenda import Agenda
+from loadtest_operator.core.common.settings import Settings
+from loadtest_operator.core.run.queues import Queues
 from loadtest_operator.handlers.memory import Memory
 
 

@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from loadtest_operator.adapters.errors import AdapterError
-from loadtest_operator.core import faults, history, manifests
 from loadtest_operator.core.actions import AbortWorkers, Action, Emit, RecoverFault
-from loadtest_operator.core.kinds import POD
+from loadtest_operator.core.common.kinds import POD
+from loadtest_operator.core.faults import machine as faults
+from loadtest_operator.core.fleet import manifests
 from loadtest_operator.core.observed import Observed
+from loadtest_operator.core.run import history
 from loadtest_operator.handlers import janitor, targets
 from loadtest_operator.handlers.act import act
 from loadtest_operator.handlers.context import Context

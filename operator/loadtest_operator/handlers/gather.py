@@ -13,20 +13,25 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from loadgen.core.tally import Tally
+from loadgen.core.stats.tally import Tally
 from loadgen.model.wire import WorkerPhase
-from loadtest_operator.adapters import material, proxy, target, workers
-from loadtest_operator.adapters.control import Address
 from loadtest_operator.adapters.errors import AdapterError, OtherReleaseError
-from loadtest_operator.adapters.material import Found
+from loadtest_operator.adapters.target import look as target
+from loadtest_operator.adapters.target import material
+from loadtest_operator.adapters.target.material import Found
+from loadtest_operator.adapters.workers import api as workers
+from loadtest_operator.adapters.workers import proxy
+from loadtest_operator.adapters.workers.control import Address
 from loadtest_operator.api.loadtest import LoadTestSpec
 from loadtest_operator.api.meta import ConditionType
 from loadtest_operator.api.status import LoadTestStatus, Phase
-from loadtest_operator.core import conditions, manifests, timeline, times
-from loadtest_operator.core.kinds import CONFIG_MAP, EVENT, JOB, POD, SECRET
-from loadtest_operator.core.names import Names
+from loadtest_operator.core.common import conditions, times
+from loadtest_operator.core.common.kinds import CONFIG_MAP, EVENT, JOB, POD, SECRET
+from loadtest_operator.core.common.names import Names
+from loadtest_operator.core.fleet import manifests
+from loadtest_operator.core.fleet.pods import WorkerPod, newest_by_index, problem_of, worker_pod
 from loadtest_operator.core.observed import JobView, Observed, ProxyView, WorkerView
-from loadtest_operator.core.pods import WorkerPod, newest_by_index, problem_of, worker_pod
+from loadtest_operator.core.scaling import timeline
 from loadtest_operator.handlers import targets
 from loadtest_operator.handlers.context import Context
 from loadtest_operator.handlers.memory import Memory, RunMemory, WorkerMemory

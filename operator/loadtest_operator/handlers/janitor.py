@@ -18,8 +18,9 @@ from typing import Any
 
 from loadtest_operator.adapters.errors import AdapterError, ConflictError
 from loadtest_operator.api.status import LoadTestStatus
-from loadtest_operator.core import names, retention, times
-from loadtest_operator.core.kinds import JOB, LOAD_TEST, POD
+from loadtest_operator.core.common import names, times
+from loadtest_operator.core.common.kinds import JOB, LOAD_TEST, POD
+from loadtest_operator.core.run import retention
 from loadtest_operator.handlers.context import Context
 
 log = logging.getLogger(__name__)

@@ -7,16 +7,16 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from loadgen.core.tally import Tally
+from loadgen.core.stats.tally import Tally
 from loadgen.model.wire import WorkerState
-from loadtest_operator.adapters.material import Found
-from loadtest_operator.adapters.paced import Paced
+from loadtest_operator.adapters.kube.paced import Paced
+from loadtest_operator.adapters.target.material import Found
 from loadtest_operator.api.loadtest import LoadTestSpec
 from loadtest_operator.api.status import LoadTestStatus
+from loadtest_operator.core.fleet.pods import WorkerPod
 from loadtest_operator.core.observed import JobView, ProbeResult, ProxyView, Stored
-from loadtest_operator.core.pods import WorkerPod
-from loadtest_operator.core.target import TargetView
-from loadtest_operator.core.timeline import Timeline
+from loadtest_operator.core.scaling.target import TargetView
+from loadtest_operator.core.scaling.timeline import Timeline
 
 
 @dataclass(slots=True)

@@ -7,11 +7,11 @@ from typing import Any
 
 from loadtest_operator.adapters.errors import AdapterError, NotFoundError
 from loadtest_operator.api.status import LoadTestStatus, Phase
-from loadtest_operator.core import giving_up, history
-from loadtest_operator.core.decide import decide
-from loadtest_operator.core.kinds import LOAD_TEST
-from loadtest_operator.core.names import Names
+from loadtest_operator.core.common.kinds import LOAD_TEST
+from loadtest_operator.core.common.names import Names
 from loadtest_operator.core.observed import Observed
+from loadtest_operator.core.run import giving_up, history
+from loadtest_operator.core.run.decide import decide
 from loadtest_operator.handlers import janitor, targets
 from loadtest_operator.handlers.act import act
 from loadtest_operator.handlers.context import Context

@@ -15,20 +15,22 @@ import kopf
 from pydantic import ValidationError
 
 from loadtest_operator.adapters.errors import AdapterError, ConflictError, NotFoundError
-from loadtest_operator.adapters.schedule_metrics import ScheduleMetrics
+from loadtest_operator.adapters.metrics.schedules import ScheduleMetrics
 from loadtest_operator.api.meta import GROUP, VERSION
 from loadtest_operator.api.schedule import LoadTestScheduleSpec, LoadTestScheduleStatus
-from loadtest_operator.core import diff, events, schedule_children
 from loadtest_operator.core.actions import Delete, Emit
-from loadtest_operator.core.kinds import EVENT, LOAD_TEST, LOAD_TEST_SCHEDULE
-from loadtest_operator.core.schedule import (
+from loadtest_operator.core.common import diff
+from loadtest_operator.core.common.kinds import EVENT, LOAD_TEST, LOAD_TEST_SCHEDULE
+from loadtest_operator.core.evidence import events
+from loadtest_operator.core.schedule import children as schedule_children
+from loadtest_operator.core.schedule.children import REPLACED_ANNOTATION, SCHEDULE_LABEL
+from loadtest_operator.core.schedule.starts import (
     AbortChild,
     ObservedSchedule,
     ScheduleAction,
     StartChild,
     decide_schedule,
 )
-from loadtest_operator.core.schedule_children import REPLACED_ANNOTATION, SCHEDULE_LABEL
 from loadtest_operator.handlers.context import Context
 
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""One active run per target: who has which target, and who is next (`core.queues`).
+"""One active run per target: who has which target, and who is next (`core.run.queues`).
 
 After a start, all LoadTests are read once, so that a pending one cannot slip in before those that were active or
 waited longer. From then on nothing is asked of the API server: whoever ends wakes the next.
@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from loadtest_operator.api.loadtest import LoadTestSpec
-from loadtest_operator.core import guard
-from loadtest_operator.core.kinds import LOAD_TEST
+from loadtest_operator.core.common.kinds import LOAD_TEST
+from loadtest_operator.core.run import guard
 from loadtest_operator.handlers.context import Context
 
 Object = Mapping[str, Any]

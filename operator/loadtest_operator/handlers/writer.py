@@ -13,8 +13,8 @@ from typing import Any
 
 from loadtest_operator.adapters.errors import ConflictError
 from loadtest_operator.api.status import LoadTestStatus
-from loadtest_operator.core import diff
-from loadtest_operator.core.kinds import LOAD_TEST
+from loadtest_operator.core.common import diff
+from loadtest_operator.core.common.kinds import LOAD_TEST
 from loadtest_operator.core.observed import Observed
 from loadtest_operator.handlers.context import Context
 from loadtest_operator.handlers.memory import Memory

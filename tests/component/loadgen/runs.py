@@ -2,16 +2,16 @@
 
 import asyncio
 
-from loadgen.core.material import OPEN
-from loadgen.core.segment import Segment
-from loadgen.core.tally import Tally
+from loadgen.core.prompts.material import OPEN
+from loadgen.core.schedule.segment import Segment
+from loadgen.core.stats.tally import Tally
 from loadgen.model.access import Access
 from loadgen.model.plan import Plan
 from loadgen.model.references import NO_MATERIAL, Material
 from loadgen.model.wire import Delta
 from loadgen.runtime.clock import monotonic_ns
-from loadgen.runtime.run import Run
-from loadgen.runtime.target import Target
+from loadgen.runtime.http.target import Target
+from loadgen.runtime.pacing.run import Run
 
 
 async def run(

@@ -10,7 +10,7 @@ from servers import OK, answering, serving
 
 from fakes.bad import BAD, SUCCEEDED, black_hole, unused_port
 from fakes.serving import Server
-from loadgen.core.tally import Tally
+from loadgen.core.stats.tally import Tally
 
 MEBIBYTE = 1024
 

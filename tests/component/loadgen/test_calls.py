@@ -11,9 +11,9 @@ from runs import run
 from servers import Script, answering, serving, wait
 
 from fakes.bad import STREAM_HEAD, body, chunk, letter, request
-from loadgen.core.tally import Tally
+from loadgen.core.stats.tally import Tally
 from loadgen.model.plan import Metric
-from loadgen.runtime.calibration import EVENTS, NullResponder
+from loadgen.runtime.worker.calibration import EVENTS, NullResponder
 
 JOINED = body(b'{"event_id":"e1"}')
 PAUSE = 0.2

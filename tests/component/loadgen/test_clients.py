@@ -9,10 +9,10 @@ from runs import run
 from servers import OK, Script, answering, serving, slowly
 
 from fakes.bad import DELTA, DONE, ERROR_EVENT, STREAM_HEAD, body, chunk, request, silence, unused_port
-from loadgen.core.segment import Segment
-from loadgen.core.tally import Selection
+from loadgen.core.schedule.segment import Segment
+from loadgen.core.stats.tally import Selection
 from loadgen.model.plan import Metric
-from loadgen.runtime.calibration import NullResponder, ceiling, stream_answer
+from loadgen.runtime.worker.calibration import NullResponder, ceiling, stream_answer
 
 CLIENTS = ("Native", "Compatible")
 CALL: dict[str, Any] = {"name": "call", "gradio": {"apiName": "predict", "data": '["hi"]'}}

@@ -5,9 +5,9 @@ import random
 
 import pytest
 
-from loadgen.runtime.alarm import LoopAlarm
 from loadgen.runtime.clock import MILLISECOND, monotonic_ns
-from loadgen.runtime.pacer import Batch, Pacer
+from loadgen.runtime.pacing.alarm import LoopAlarm
+from loadgen.runtime.pacing.pacer import Batch, Pacer
 
 
 async def pace(offsets: list[int], batch: int) -> tuple[list[int], list[int]]:

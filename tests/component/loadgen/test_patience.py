@@ -8,7 +8,7 @@ from runs import run
 from servers import OK, Script, answering, serving, slowly
 
 from fakes.bad import DELTA, DONE, STREAM_HEAD, chunk, request, silence
-from loadgen.core.tally import Selection
+from loadgen.core.stats.tally import Selection
 from loadgen.model.plan import Metric
 
 GAP = 0.4

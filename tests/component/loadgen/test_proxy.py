@@ -13,7 +13,7 @@ from servers import OK, answering, serving
 
 from fakes.bad import serve
 from loadgen.model.plan import Metric
-from loadgen.runtime.proxy import Proxy, parse_upstream
+from loadgen.runtime.proxy.proxy import Proxy, parse_upstream
 
 TOKEN = {"Authorization": "Bearer secret"}
 

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from plans import CHAT, a_plan
 
-from loadgen.core.histogram import Histogram, sparse_of
-from loadgen.core.tally import Tally
+from loadgen.core.stats.histogram import Histogram, sparse_of
+from loadgen.core.stats.tally import Tally
 from loadgen.model.plan import DISTRIBUTIONS, Metric
 from loadgen.model.wire import Delta
-from loadgen.runtime.cgroup import Cgroup
 from loadgen.runtime.clock import MILLISECOND, SECOND
-from loadgen.runtime.exchange import Exchange, Stream
-from loadgen.runtime.folding import fold, join
-from loadgen.runtime.recorder import Recorder
-from loadgen.runtime.steps import finish
+from loadgen.runtime.http.exchange import Exchange, Stream
+from loadgen.runtime.recording.cgroup import Cgroup
+from loadgen.runtime.recording.folding import fold, join
+from loadgen.runtime.recording.recorder import Recorder
+from loadgen.runtime.recording.steps import finish
 
 
 class Kind:

@@ -10,7 +10,7 @@ from runs import run
 from servers import serving
 
 from fakes.bad import DONE, STREAM_HEAD, body, chunk
-from loadgen.core.tally import Tally
+from loadgen.core.stats.tally import Tally
 
 TURNS = 3
 

@@ -19,7 +19,7 @@ from plans import PAGE, a_plan
 from servers import OK, Script, answering, serving, slowly
 
 from fakes.bad import unused_port
-from loadgen.core.tally import Tally
+from loadgen.core.stats.tally import Tally
 from loadgen.model.plan import Plan
 from loadgen.model.wire import Snapshot
 

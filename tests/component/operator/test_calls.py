@@ -8,9 +8,9 @@ from builders import a_stage
 from component.operator.theatre import Theatre, theatre
 from fakes.kube import Cluster, Object
 from loadtest_operator.api.status import Phase
-from loadtest_operator.core import names, times
-from loadtest_operator.core.kinds import DEPLOYMENT, ENDPOINT_SLICE, HPA, JOB, LOAD_TEST, POD, REPLICA_SET
-from loadtest_operator.core.timeline import PodLife
+from loadtest_operator.core.common import names, times
+from loadtest_operator.core.common.kinds import DEPLOYMENT, ENDPOINT_SLICE, HPA, JOB, LOAD_TEST, POD, REPLICA_SET
+from loadtest_operator.core.scaling.timeline import PodLife
 
 MOST_PER_SECOND = 4.0
 SCALING = {"settleSeconds": 10}

@@ -10,10 +10,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from loadgen.model.wire import WIRE_VERSION, Snapshot, WorkerPhase, WorkerState
-from loadtest_operator.adapters import workers
-from loadtest_operator.adapters.control import Address, ControlClient
 from loadtest_operator.adapters.errors import AdapterError, ConflictError, RetryableError
-from loadtest_operator.core.settings import WorkerAccess
+from loadtest_operator.adapters.workers import api as workers
+from loadtest_operator.adapters.workers.control import Address, ControlClient
+from loadtest_operator.core.common.settings import WorkerAccess
 
 AHEAD = 5_000_000_000
 

@@ -12,7 +12,7 @@ from loadgen.model.report import Verdict
 from loadgen.model.wire import WorkerPhase
 from loadtest_operator.api.outcome import FaultResult
 from loadtest_operator.api.status import Phase
-from loadtest_operator.core.kinds import JOB, NETWORK_POLICY, POD, SECRET
+from loadtest_operator.core.common.kinds import JOB, NETWORK_POLICY, POD, SECRET
 from loadtest_operator.handlers import act, farewell, reconcile
 
 

@@ -10,10 +10,10 @@ from component.operator.theatre import Theatre, theatre
 from fakes.kube import Cluster
 from loadgen.model.report import Verdict
 from loadtest_operator.adapters.errors import ConflictError
-from loadtest_operator.adapters.lease import Leadership, LeaseDoubtError
+from loadtest_operator.adapters.kube.lease import Leadership, LeaseDoubtError
 from loadtest_operator.api.status import Phase
-from loadtest_operator.core.kinds import CONFIG_MAP, LOAD_TEST
-from loadtest_operator.core.leadership import DURATION_SECONDS, GIVE_UP_SECONDS
+from loadtest_operator.core.common.kinds import CONFIG_MAP, LOAD_TEST
+from loadtest_operator.core.run.leadership import DURATION_SECONDS, GIVE_UP_SECONDS
 from loadtest_operator.handlers import reconcile
 
 FROZEN_SECONDS = 20.0

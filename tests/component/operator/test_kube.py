@@ -12,7 +12,7 @@ from loadtest_operator.adapters.errors import (
     NotFoundError,
     RetryableError,
 )
-from loadtest_operator.core.kinds import CONFIG_MAP, LOAD_TEST
+from loadtest_operator.core.common.kinds import CONFIG_MAP, LOAD_TEST
 
 
 def a_map(name: str = "it", **data: str) -> Object:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from loadtest_operator.adapters.errors import ConflictError, RetryableError
-from loadtest_operator.adapters.lease import Leadership, LeaseLostError
-from loadtest_operator.core.kinds import Kind
+from loadtest_operator.adapters.kube.lease import Leadership, LeaseLostError
+from loadtest_operator.core.common.kinds import Kind
 
 pytestmark = pytest.mark.looptime(start=0)
 Object = dict[str, Any]

@@ -14,8 +14,8 @@ from component.operator.theatre import Theatre, theatre
 from fakes.kube import Object
 from loadgen.model.report import Verdict
 from loadtest_operator.api.status import Phase
-from loadtest_operator.core import conditions
-from loadtest_operator.core.kinds import CONFIG_MAP, EVENT, JOB, SECRET
+from loadtest_operator.core.common import conditions
+from loadtest_operator.core.common.kinds import CONFIG_MAP, EVENT, JOB, SECRET
 
 KEY = "sk-0123456789abcdef"
 REF = {"secretKeyRef": {"name": "gateway", "key": "token"}}

@@ -13,10 +13,10 @@ from aiohttp.test_utils import TestServer
 from builders import a_plan
 from fakes.certificates import Authority
 from loadgen.model.access import Access
-from loadtest_operator.adapters.probe import Prober, Way
+from loadtest_operator.adapters.target.probe import Prober, Way
+from loadtest_operator.core.common.settings import WorkerAccess
 from loadtest_operator.core.observed import ProbeResult
-from loadtest_operator.core.settings import WorkerAccess
-from loadtest_operator.core.target import Endpoint, TargetView
+from loadtest_operator.core.scaling.target import Endpoint, TargetView
 
 
 async def page(_request: web.Request) -> web.Response:

@@ -11,7 +11,7 @@ from pathlib import Path
 from builders import a_load_test
 from fakes.bad import unused_port
 from fakes.kube import Cluster, serving
-from loadtest_operator.core.kinds import LEASE, LOAD_TEST
+from loadtest_operator.core.common.kinds import LEASE, LOAD_TEST
 
 LEASE_LOST = 3
 

@@ -16,7 +16,7 @@ from fakes.kube import Trouble
 from loadgen.model.report import Verdict
 from loadgen.model.wire import WIRE_VERSION, WorkerPhase
 from loadtest_operator.api.status import Phase
-from loadtest_operator.core.kinds import CONFIG_MAP, EVENT
+from loadtest_operator.core.common.kinds import CONFIG_MAP, EVENT
 
 PATIENT = {"summary", "workers", "scaling", "message", "observedGeneration"}
 SLOW_API = 0.3

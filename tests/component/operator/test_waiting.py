@@ -15,11 +15,11 @@ from aiohttp import web
 from builders import a_load_test
 from component.operator.theatre import NOON, Theatre, clean, theatre
 from fakes.kube import Object
-from loadtest_operator.adapters.metrics import Metrics
+from loadtest_operator.adapters.metrics.runs import Metrics
 from loadtest_operator.api.status import Phase
-from loadtest_operator.core.kinds import CONFIG_MAP, JOB, LOAD_TEST, NETWORK_POLICY, SECRET, Kind
-from loadtest_operator.core.rules.pending import MISSED_SECONDS
-from loadtest_operator.core.settings import Settings
+from loadtest_operator.core.common.kinds import CONFIG_MAP, JOB, LOAD_TEST, NETWORK_POLICY, SECRET, Kind
+from loadtest_operator.core.common.settings import Settings
+from loadtest_operator.core.run.rules.pending import MISSED_SECONDS
 from loadtest_operator.handlers import janitor
 from loadtest_operator.handlers.context import Context
 from loadtest_operator.handlers.loadtest import hear

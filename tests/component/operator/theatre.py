@@ -20,15 +20,15 @@ from aiohttp import web
 from builders import a_load_test
 from fakes.kube import Cluster, Object, connected, refusal
 from loadgen.model.wire import WIRE_VERSION, Snapshot, WorkerPhase, WorkerState
-from loadtest_operator.adapters.control import ControlClient
-from loadtest_operator.adapters.kube import KubeApi
-from loadtest_operator.adapters.metrics import Metrics
-from loadtest_operator.adapters.probe import Prober
+from loadtest_operator.adapters.kube.api import KubeApi
+from loadtest_operator.adapters.metrics.runs import Metrics
+from loadtest_operator.adapters.target.probe import Prober
+from loadtest_operator.adapters.workers.control import ControlClient
 from loadtest_operator.api.loadtest import LoadTestSpec
 from loadtest_operator.api.status import LoadTestStatus, Phase
-from loadtest_operator.core import names, times
-from loadtest_operator.core.kinds import ENDPOINT_SLICE, LOAD_TEST, POD, SECRET, SERVICE, Kind
-from loadtest_operator.core.settings import Settings, WorkerAccess
+from loadtest_operator.core.common import names, times
+from loadtest_operator.core.common.kinds import ENDPOINT_SLICE, LOAD_TEST, POD, SECRET, SERVICE, Kind
+from loadtest_operator.core.common.settings import Settings, WorkerAccess
 from loadtest_operator.handlers.context import Context
 from loadtest_operator.handlers.reconcile import reconcile
 from unit.operator.world import World

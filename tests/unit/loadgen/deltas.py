@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from loadgen.core.histogram import sparse_of
-from loadgen.core.tally import METRIC_INDEX, Tally
+from loadgen.core.stats.histogram import sparse_of
+from loadgen.core.stats.tally import METRIC_INDEX, Tally
 from loadgen.model.plan import Metric, Plan
 from loadgen.model.wire import Cell, Delta, Pulse
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from loadgen.core.arrivals import Chunk, expected, schedule
-from loadgen.core.segment import Segment
+from loadgen.core.schedule.arrivals import Chunk, expected, schedule
+from loadgen.core.schedule.segment import Segment
 from loadgen.model.plan import Plan
 from unit.loadgen.plans import a_plan, closed, opened
 

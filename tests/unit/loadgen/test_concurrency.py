@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadgen.core.concurrency import SlotSpan, slots
-from loadgen.core.levels import NANOSECONDS
-from loadgen.core.segment import Segment
+from loadgen.core.schedule.concurrency import SlotSpan, slots
+from loadgen.core.schedule.levels import NANOSECONDS
+from loadgen.core.schedule.segment import Segment
 from unit.loadgen.plans import a_plan, closed, opened
 
 WHOLE = Segment(0, 1)

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from loadgen.core import conversation, openai
-from loadgen.core.conversation import Conversation, Conversations
-from loadgen.core.segment import Segment
-from loadgen.core.workload import BodyFactory
+from loadgen.core.prompts import conversation
+from loadgen.core.prompts.conversation import Conversation, Conversations
+from loadgen.core.prompts.workload import BodyFactory
+from loadgen.core.protocols import openai
+from loadgen.core.schedule.segment import Segment
 from unit.loadgen.plans import a_plan
 
 ANSWER = 'fine, "thanks" \\ ümlaut\n'

@@ -8,14 +8,14 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from loadgen.core.histogram import Histogram
-from loadgen.core.tally import Totals
+from loadgen.core.stats.histogram import Histogram
+from loadgen.core.stats.tally import Totals
 from loadgen.model.plan import DISTRIBUTIONS, Metric
 from loadgen.model.wire import Cell, Delta
-from loadgen.runtime.exporter import Exporter
-from loadgen.runtime.final import final_line
-from loadgen.runtime.store import RECENT, Store
-from loadgen.runtime.supervisor import Assignment, Supervisor
+from loadgen.runtime.worker.exporter import Exporter
+from loadgen.runtime.worker.final import final_line
+from loadgen.runtime.worker.store import RECENT, Store
+from loadgen.runtime.worker.supervisor import Assignment, Supervisor
 from unit.loadgen.deltas import a_cell, a_delta
 from unit.loadgen.plans import a_plan, opened
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadgen.core.gradio import decode_call, decode_join, decode_predict, event_id, in_session
-from loadgen.core.openai import NOTHING, OUTPUT, ChunkKind
-from loadgen.core.sse import Event, ParseError, SseParser
+from loadgen.core.protocols.gradio import decode_call, decode_join, decode_predict, event_id, in_session
+from loadgen.core.protocols.openai import NOTHING, OUTPUT, ChunkKind
+from loadgen.core.protocols.sse import Event, ParseError, SseParser
 
 FINISHED = ChunkKind(has_output=True, done=True)
 

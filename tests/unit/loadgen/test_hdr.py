@@ -11,8 +11,8 @@ from hdrh.log import HistogramLogReader
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadgen.core import hdr
-from loadgen.core.histogram import DIGITS, HIGHEST, LOWEST, Histogram, sparse_of
+from loadgen.core.stats import hdr
+from loadgen.core.stats.histogram import DIGITS, HIGHEST, LOWEST, Histogram, sparse_of
 from loadgen.model.plan import Metric
 from unit.loadgen.deltas import a_cell, a_delta, a_tally
 from unit.loadgen.plans import a_plan, opened

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import msgpack
 
-from loadgen.core.histogram import BINS, HIGHEST, Histogram, index_of, lowest_of, sparse_of, squares_of, value_of
-from loadgen.core.packed import Packed, unpack
+from loadgen.core.stats.histogram import BINS, HIGHEST, Histogram, index_of, lowest_of, sparse_of, squares_of, value_of
+from loadgen.core.stats.packed import Packed, unpack
 from loadgen.model.wire import Sparse
 
 micros = st.integers(0, HIGHEST)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadgen.runtime.connection import NOTHING, Connection, Known
-from loadgen.runtime.exchange import Exchange
-from loadgen.runtime.protocols import HttpKind
+from loadgen.runtime.http.connection import NOTHING, Connection, Known
+from loadgen.runtime.http.exchange import Exchange
+from loadgen.runtime.kinds.table import HttpKind
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 OTHER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadgen.core.lint import OPERATOR_FIELDS, access, advice, parse, problems
+from loadgen.core.judge.lint import OPERATOR_FIELDS, access, advice, parse, problems
 from loadgen.model.errors import InvalidPlanError
 from unit.loadgen.plans import a_plan, closed, opened
 

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadgen.core.material import authorities, check, header, wanted
-from loadgen.core.segment import Segment
-from loadgen.core.workload import BodyFactory
+from loadgen.core.prompts.material import authorities, check, header, wanted
+from loadgen.core.prompts.workload import BodyFactory
+from loadgen.core.schedule.segment import Segment
 from loadgen.model.access import Access
 from loadgen.model.errors import InvalidPlanError
 from loadgen.model.plan import Plan
-from loadgen.runtime import folder
+from loadgen.runtime.worker import folder
 from unit.loadgen.plans import a_plan
 
 TOKEN = {"secretKeyRef": {"name": "gateway", "key": "token"}}

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadgen.core.openai import DONE, NOTHING, OUTPUT, ChunkKind, decode
-from loadgen.core.sse import ParseError
+from loadgen.core.protocols.openai import DONE, NOTHING, OUTPUT, ChunkKind, decode
+from loadgen.core.protocols.sse import ParseError
 
 
 def delta(**fields: object) -> bytes:

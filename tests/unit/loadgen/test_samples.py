@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from loadgen.core import samples
-from loadgen.core.histogram import Histogram, sparse_of
+from loadgen.core.stats import samples
+from loadgen.core.stats.histogram import Histogram, sparse_of
 from loadgen.model.plan import Statistic
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from loadgen.core.shards import BESIDE_BYTES, SHARD_BYTES, shards
+from loadgen.core.schedule.shards import BESIDE_BYTES, SHARD_BYTES, shards
 from unit.loadgen.plans import a_plan, closed, opened
 
 TRICKLE = {"name": "trickle", "ratePerSecond": 12, "http": {}}

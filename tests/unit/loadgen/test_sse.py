@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadgen.core.sse import Event, ParseError, SseParser
+from loadgen.core.protocols.sse import Event, ParseError, SseParser
 
 
 def parse(*chunks: bytes) -> list[Event]:

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from loadgen.runtime import steps
-from loadgen.runtime.steps import Aside, Steps, finish
+from loadgen.runtime.recording import steps
+from loadgen.runtime.recording.steps import Aside, Steps, finish
 
 
 def noting(said: list[str], name: str, count: int = 3) -> Steps[None]:

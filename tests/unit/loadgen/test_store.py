@@ -7,9 +7,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadgen.core.histogram import sparse_of
+from loadgen.core.stats.histogram import sparse_of
 from loadgen.model.wire import Cell
-from loadgen.runtime.store import RECENT, Store, restore, squeeze
+from loadgen.runtime.worker.store import RECENT, Store, restore, squeeze
 from unit.loadgen.deltas import a_cell, a_delta
 
 KINDS, METRICS, RATE = 2, 6, 5000

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from loadgen.core import summary
-from loadgen.core.tally import Tally
+from loadgen.core.stats import summary
+from loadgen.core.stats.tally import Tally
 from loadgen.model.plan import Metric, Plan
 from loadgen.model.report import Report, Validity, ValidityLevel, Verdict
 from loadgen.report import documents, terminal

@@ -6,7 +6,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadgen.core.tally import Selection, Tally, Totals
+from loadgen.core.stats.tally import Selection, Tally, Totals
 from loadgen.model.plan import Metric
 from loadgen.model.wire import Delta
 from unit.loadgen.deltas import a_cell, a_delta, a_tally, micros

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from loadgen.core.tally import Tally
-from loadgen.core.thresholds import auto_stop, beyond_doubt, effective, evaluate, evaluate_window
+from loadgen.core.judge.thresholds import auto_stop, beyond_doubt, effective, evaluate, evaluate_window
+from loadgen.core.stats.tally import Tally
 from loadgen.model.plan import Criterion, Plan
 from loadgen.model.report import Result, ThresholdResult
 from unit.loadgen.deltas import a_cell, a_delta, a_tally, steady

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from loadgen.core.validity import figure, judge, tightest_bound
+from loadgen.core.judge.validity import figure, judge, tightest_bound
 from loadgen.model.plan import Plan
 from loadgen.model.report import Validity
 from loadgen.model.wire import Delta

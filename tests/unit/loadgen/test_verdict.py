@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from loadgen.core.verdict import judge
+from loadgen.core.judge.verdict import judge
 from loadgen.model.plan import Severity
 from loadgen.model.report import (
     Counts,

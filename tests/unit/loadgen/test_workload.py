@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from loadgen.core.segment import Segment
-from loadgen.core.words import WORDS
-from loadgen.core.workload import BodyFactory
+from loadgen.core.prompts.words import WORDS
+from loadgen.core.prompts.workload import BodyFactory
+from loadgen.core.schedule.segment import Segment
 from unit.loadgen.plans import a_plan
 
 WHOLE = Segment(0, 1)

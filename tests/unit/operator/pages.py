@@ -5,7 +5,8 @@ from pathlib import Path
 
 from loadtest_operator.api.meta import ConditionStatus
 from loadtest_operator.api.status import Phase
-from loadtest_operator.core import lifecycle, reasons
+from loadtest_operator.core.common import reasons
+from loadtest_operator.core.run import lifecycle
 from unit.operator.situations import SITUATIONS, Situation, played
 from unit.operator.world import World
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from builders import Object, a_spec
 from loadtest_operator.api.schedule import LoadTestScheduleSpec, LoadTestScheduleStatus
-from loadtest_operator.core import schedule_children
 from loadtest_operator.core.actions import Delete, Emit
-from loadtest_operator.core.schedule import (
+from loadtest_operator.core.schedule import children as schedule_children
+from loadtest_operator.core.schedule.starts import (
     AbortChild,
     ObservedSchedule,
     ScheduleAction,

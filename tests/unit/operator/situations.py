@@ -8,10 +8,10 @@ from typing import Any
 from builders import Object, a_stage, a_valid_spec
 from loadgen.model.report import Verdict
 from loadtest_operator.api.status import Phase
-from loadtest_operator.core import reasons
+from loadtest_operator.core.common import reasons
+from loadtest_operator.core.common.reasons import Reason
+from loadtest_operator.core.fleet.pods import Problem, WorkerPod
 from loadtest_operator.core.observed import JobView, ProbeResult
-from loadtest_operator.core.pods import Problem, WorkerPod
-from loadtest_operator.core.reasons import Reason
 from unit.operator.world import TARGET, Worker, World
 
 Play = Callable[[World], None]

@@ -12,11 +12,11 @@ from loadgen.model.report import Verdict
 from loadgen.model.wire import WorkerPhase
 from loadtest_operator.api.loadtest import Results
 from loadtest_operator.api.status import Phase
-from loadtest_operator.core import retention
 from loadtest_operator.core.actions import ClearAway, Delete, StartWorkers
-from loadtest_operator.core.agenda import Agenda
-from loadtest_operator.core.decide import decide
-from loadtest_operator.core.kinds import JOB, SECRET
+from loadtest_operator.core.common.agenda import Agenda
+from loadtest_operator.core.common.kinds import JOB, SECRET
+from loadtest_operator.core.run import retention
+from loadtest_operator.core.run.decide import decide
 from unit.operator.world import NOON, World
 
 

@@ -10,7 +10,7 @@ from loadgen.model.report import Verdict
 from loadgen.model.wire import WorkerPhase
 from loadtest_operator.api.outcome import FaultResult
 from loadtest_operator.api.status import Phase
-from loadtest_operator.core.decide import decide
+from loadtest_operator.core.run.decide import decide
 from unit.operator.world import World
 
 STEPS = range(0, 48, 3)

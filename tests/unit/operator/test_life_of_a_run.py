@@ -12,10 +12,10 @@ from loadgen.model.wire import WorkerPhase
 from loadtest_operator.api.meta import ConditionType
 from loadtest_operator.api.outcome import FaultResult
 from loadtest_operator.api.status import Phase
-from loadtest_operator.core import conditions, reasons
 from loadtest_operator.core.actions import ProbeTarget, ReleaseWorkers, StartWorkers
+from loadtest_operator.core.common import conditions, reasons
+from loadtest_operator.core.fleet.pods import Problem, WorkerPod
 from loadtest_operator.core.observed import JobView, ProbeResult
-from loadtest_operator.core.pods import Problem, WorkerPod
 from unit.operator.world import TARGET, World
 
 DELAY = {

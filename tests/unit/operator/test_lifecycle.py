@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from loadtest_operator.api.status import Phase
-from loadtest_operator.core import lifecycle
-from loadtest_operator.core.lifecycle import TRANSITIONS, Event, IllegalTransitionError
+from loadtest_operator.core.run import lifecycle
+from loadtest_operator.core.run.lifecycle import TRANSITIONS, Event, IllegalTransitionError
 
 
 @pytest.mark.parametrize("phase", Phase)

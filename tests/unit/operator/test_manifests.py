@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from builders import a_valid_spec
-from loadtest_operator.core import guard, manifests
-from loadtest_operator.core.settings import Settings, WorkerAccess
+from loadtest_operator.core.common.settings import Settings, WorkerAccess
+from loadtest_operator.core.fleet import manifests
+from loadtest_operator.core.run import guard
 from unit.operator.world import World
 
 DELAY = {

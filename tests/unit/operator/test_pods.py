@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from builders import a_pod
-from loadtest_operator.core import pods
+from loadtest_operator.core.fleet import pods
 
 
 def waiting(reason: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest_operator.core.queues import PATIENCE, Queues
+from loadtest_operator.core.run.queues import PATIENCE, Queues
 from unit.operator.world import NOON
 
 NAMES = "abcde"

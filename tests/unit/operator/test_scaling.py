@@ -8,9 +8,10 @@ import pytest
 
 from builders import a_stage, a_valid_spec
 from loadtest_operator.api.loadtest import LoadTestSpec
-from loadtest_operator.core import scaling, timeline
-from loadtest_operator.core.target import Autoscaler, Endpoint, TargetPod, TargetView, autoscaler_of
-from loadtest_operator.core.timeline import MOST_CHANGES, Timeline
+from loadtest_operator.core.scaling import figures as scaling
+from loadtest_operator.core.scaling import timeline
+from loadtest_operator.core.scaling.target import Autoscaler, Endpoint, TargetPod, TargetView, autoscaler_of
+from loadtest_operator.core.scaling.timeline import MOST_CHANGES, Timeline
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from loadtest_operator.api.meta import Condition
-from loadtest_operator.core import schedule_children
-from loadtest_operator.core.schedule import StartChild
+from loadtest_operator.core.schedule import children as schedule_children
+from loadtest_operator.core.schedule.starts import StartChild
 from unit.operator.schedule_world import NOON, ScheduleWorld, a_child, a_schedule
 
 

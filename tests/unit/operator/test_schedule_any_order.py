@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadtest_operator.core import cron
+from loadtest_operator.core.schedule import cron
 from unit.operator.schedule_world import ScheduleWorld, a_schedule, minute
 
 Step = tuple[Callable[..., None], Any]

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest_operator.core import cron
-from loadtest_operator.core.cron import BadScheduleError
+from loadtest_operator.core.schedule import cron
+from loadtest_operator.core.schedule.cron import BadScheduleError
 
 SPRING, AUTUMN = datetime(2026, 3, 29, tzinfo=UTC), datetime(2026, 10, 25, tzinfo=UTC)
 """Berlin: 02:00 → 03:00 at 01:00 UTC, and 03:00 → 02:00 at 01:00 UTC."""

@@ -8,10 +8,10 @@ from typing import Any, cast
 
 from builders import Object, a_spec
 from loadtest_operator.adapters.errors import AdapterError, ConflictError, RetryableError
-from loadtest_operator.adapters.metrics import Metrics
-from loadtest_operator.adapters.schedule_metrics import ScheduleMetrics
-from loadtest_operator.core.kinds import Kind
-from loadtest_operator.core.settings import Settings
+from loadtest_operator.adapters.metrics.runs import Metrics
+from loadtest_operator.adapters.metrics.schedules import ScheduleMetrics
+from loadtest_operator.core.common.kinds import Kind
+from loadtest_operator.core.common.settings import Settings
 from loadtest_operator.handlers.context import Context
 from loadtest_operator.handlers.schedule import RETRY_SECONDS, Memory, look
 from unit.operator.schedule_world import NOON, UID, a_child

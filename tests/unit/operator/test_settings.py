@@ -2,8 +2,8 @@
 
 import pytest
 
-from loadtest_operator.core import settings
-from loadtest_operator.core.settings import SettingsError, WorkerAccess
+from loadtest_operator.core.common import settings
+from loadtest_operator.core.common.settings import SettingsError, WorkerAccess
 
 
 def test_nothing_set_is_fine() -> None:

@@ -10,9 +10,9 @@ from loadgen.model.report import Verdict
 from loadgen.model.wire import WorkerPhase
 from loadtest_operator.api.status import Phase
 from loadtest_operator.core.actions import AbortWorkers, Action
-from loadtest_operator.core.decide import decide
-from loadtest_operator.core.rules.running import OVERDUE
-from loadtest_operator.core.rules.settling import DRAIN
+from loadtest_operator.core.run.decide import decide
+from loadtest_operator.core.run.rules.running import OVERDUE
+from loadtest_operator.core.run.rules.settling import DRAIN
 from unit.operator.world import Worker, World
 
 

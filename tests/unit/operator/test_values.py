@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from fakes.kube import merged
 from loadtest_operator.api.meta import ConditionType
-from loadtest_operator.core import conditions, diff, leadership, names, reasons, times
-from loadtest_operator.core.leadership import Sighting
-from loadtest_operator.core.names import Names
+from loadtest_operator.core.common import conditions, diff, names, reasons, times
+from loadtest_operator.core.common.names import Names
+from loadtest_operator.core.run import leadership
+from loadtest_operator.core.run.leadership import Sighting
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 OBJECTS = st.recursive(

@@ -4,7 +4,7 @@ import pytest
 
 from loadgen.model.report import Verdict
 from loadtest_operator.api.meta import ConditionType
-from loadtest_operator.core import conditions
+from loadtest_operator.core.common import conditions
 from unit.operator import pages
 from unit.operator.situations import SITUATIONS, Situation, played
 

@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from loadgen.core.histogram import sparse_of
-from loadgen.core.tally import Tally
+from loadgen.core.stats.histogram import sparse_of
+from loadgen.core.stats.tally import Tally
 from loadgen.model.wire import WIRE_VERSION, Cell, Delta, WorkerPhase, WorkerState
 from loadtest_operator.api.loadtest import LoadTestSpec
 from loadtest_operator.api.status import LoadTestStatus, Phase
-from loadtest_operator.core import timeline, times
 from loadtest_operator.core.actions import (
     AbortWorkers,
     Action,
@@ -30,11 +29,13 @@ from loadtest_operator.core.actions import (
     StartWorkers,
     StoreReport,
 )
-from loadtest_operator.core.decide import Decision, decide
+from loadtest_operator.core.common import times
+from loadtest_operator.core.common.settings import Settings
+from loadtest_operator.core.fleet.pods import WorkerPod
 from loadtest_operator.core.observed import JobView, Observed, ProbeResult, ProxyView, Stored, WorkerView
-from loadtest_operator.core.pods import WorkerPod
-from loadtest_operator.core.settings import Settings
-from loadtest_operator.core.target import Autoscaler, Endpoint, TargetPod, TargetView
+from loadtest_operator.core.run.decide import Decision, decide
+from loadtest_operator.core.scaling import timeline
+from loadtest_operator.core.scaling.target import Autoscaler, Endpoint, TargetPod, TargetView
 
 NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 TARGET = TargetView(

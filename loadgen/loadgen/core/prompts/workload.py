@@ -1,0 +1,199 @@
+"""What a request carries: bodies made fast, and never the same prompt twice.
+
+A synthetic prompt of n words (about n tokens) begins with four random words out of 256, 2³² beginnings: a server's
+prefix cache, which matches from the start, finds nothing to reuse and cannot flatter the target. The rest is a
+random window of a text of 65 536 random words, cut out by two look-ups, so a prompt of thousands of tokens costs as
+little as a short one. A text of the plan's is sent as it is, or after four such words (`cacheBust`). A segment draws its
+prompts from a stream of its own.
+
+Prompts of a file are shuffled by the plan's seed, once for all segments; segment i of n takes the lines i, i+n, i+2n …
+of that order and begins again after the last: segments that send equally often use every line before one comes again.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from loadgen.core.prompts import material as read
+from loadgen.core.prompts.conversation import Conversations
+from loadgen.core.prompts.words import WORDS
+from loadgen.model.references import NO_MATERIAL
+from loadgen.model.requests import PROMPT_HOLE, OpenAIChat
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from loadgen.core.schedule.segment import Segment
+    from loadgen.model.plan import Plan
+    from loadgen.model.references import Material
+    from loadgen.model.requests import Http, JsonlPrompt, OpenAI, Prompt, Request, SyntheticTokens
+
+BODIES, LINES = 3, 5
+"""First part of the spawn key of the random streams of bodies, and of the order of files."""
+SALT = 4
+TEXT_WORDS = 65536
+HOLE = "\0"
+"""Where the prompt goes in a body; JSON writes it as \\u0000, which no plan's text contains by accident."""
+
+
+def synthetic(generator: np.random.Generator, lengths: SyntheticTokens) -> Callable[[], bytes]:
+    """A source of prompts with normally distributed lengths, cut at one word and at the length of the text."""
+    text, starts = _text(generator)
+
+    def prompt() -> bytes:
+        drawn = generator.normal(lengths.mean, lengths.stddev) if lengths.stddev else lengths.mean
+        words = min(max(round(drawn), 1), TEXT_WORDS)
+        salt = _salt(generator)[:words]
+        rest = words - len(salt)
+        begin = int(generator.integers(TEXT_WORDS - rest + 1))
+        return b" ".join(salt) + text[starts[begin] : starts[begin + rest]]
+
+    return prompt
+
+
+def _salt(generator: np.random.Generator) -> list[bytes]:
+    """Four words that no other prompt is likely to begin with."""
+    return [_WORDS[byte] for byte in int(generator.integers(1 << 8 * SALT)).to_bytes(SALT, "little")]
+
+
+_WORDS = tuple(word.encode() for word in WORDS)
+
+
+def _text(generator: np.random.Generator) -> tuple[bytes, list[int]]:
+    """Random words, each with a blank before it, and where each begins (and the last one ends)."""
+    words = [b" " + _WORDS[byte] for byte in generator.bytes(TEXT_WORDS)]
+    starts = np.concatenate([[0], np.cumsum([len(word) for word in words])])
+    return b"".join(words), starts.tolist()
+
+
+class BodyFactory:
+    """Bodies of the plan's requests, by the request's index."""
+
+    def __init__(self, plan: Plan, segment: Segment, material: Material = NO_MATERIAL) -> None:
+        key = (BODIES, segment.index, segment.count)
+        generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence(plan.load.seed, spawn_key=key)))
+        self._requests, self._generator = plan.requests, generator
+        self._sources = [
+            _dealt(request, request.prompt.jsonl, _order(plan, index, segment), material)
+            if request.prompt and request.prompt.jsonl
+            else _source(request, generator, material)
+            for index, request in enumerate(plan.requests)
+        ]
+
+    def body(self, request_index: int) -> bytes:
+        return self._sources[request_index]()
+
+    def conversations(self, request_index: int) -> Conversations:
+        """For a chat of several turns, instead of bodies."""
+        chat = self._requests[request_index].open_ai_chat
+        if chat is None:
+            raise ValueError(f"request {request_index} is no chat")
+        whole = {**template(chat), "messages": [HOLE]}
+        head, tail = _written(whole).split(b'"%b"' % _inside(HOLE))
+        return Conversations(chat.turns, _prompts(chat.prompt, self._generator), head, tail)
+
+
+def _source(request: Request, generator: np.random.Generator, material: Material) -> Callable[[], bytes]:
+    if request.http is not None:
+        return _constant(_http_body(request.http, material))
+    return _filled(*_inputs(request), request.prompt, generator)
+
+
+def _http_body(http: Http, material: Material) -> bytes:
+    if http.body_from is not None:
+        return material[http.body_from.config_map_key_ref.path]
+    return (http.body or "").encode()
+
+
+def _order(plan: Plan, request_index: int, segment: Segment) -> Callable[[int], Iterator[int]]:
+    """For so many lines: which of them this segment sends, one after the other, without end."""
+
+    def order(lines: int) -> Iterator[int]:
+        seed = np.random.SeedSequence(plan.load.seed, spawn_key=(LINES, request_index))
+        shuffled = np.random.Generator(np.random.PCG64(seed)).permutation(lines).tolist()
+        return (shuffled[place % lines] for place in itertools.count(segment.index, segment.count))
+
+    return order
+
+
+def _dealt(
+    request: Request, file: JsonlPrompt, order: Callable[[int], Iterator[int]], material: Material
+) -> Callable[[], bytes]:
+    """The request as JSON with one line of the file after the other in its holes."""
+    lines = read.prompts(file, material, chat=request.open_ai_chat is not None)
+    if request.open_ai_chat is not None:
+        parts = _written({**template(request.open_ai_chat), "messages": HOLE}).split(b'"%b"' % _inside(HOLE))
+    else:
+        document, hole = _inputs(request)
+        parts, lines = _written(document).split(_inside(hole)), [line[1:-1] for line in lines]
+    places = order(len(lines))
+    return lambda: lines[next(places)].join(parts)
+
+
+def _inputs(request: Request) -> tuple[dict[str, Any], str]:
+    """What is sent, and what in it stands for the prompt."""
+    if request.gradio is not None:
+        function = {} if request.gradio.fn_index is None else {"fn_index": request.gradio.fn_index}
+        return {"data": json.loads(request.gradio.data), **function}, PROMPT_HOLE
+    assert request.open_ai is not None  # noqa: S101  asked only of requests with a prompt
+    return template(request.open_ai), HOLE
+
+
+def _constant(body: bytes) -> Callable[[], bytes]:
+    return lambda: body
+
+
+def _filled(
+    template: dict[str, Any], hole: str, prompt: Prompt | None, generator: np.random.Generator
+) -> Callable[[], bytes]:
+    """The template as JSON with the prompt in its holes; words need no escaping, a text is escaped once."""
+    if prompt is None:
+        return _constant(_written(template))
+    parts = _written(template).split(_inside(hole))
+    source = _prompts(prompt, generator)
+    if prompt.synthetic is None and not prompt.cache_bust:
+        return _constant(source().join(parts))
+    return lambda: source().join(parts)
+
+
+def _prompts(prompt: Prompt, generator: np.random.Generator) -> Callable[[], bytes]:
+    """Prompts as they stand between the quotes of a JSON text."""
+    if prompt.synthetic is not None:
+        return synthetic(generator, prompt.synthetic.input_tokens)
+    text = _inside(prompt.text or "")
+    if not prompt.cache_bust:
+        return _constant(text)
+    after = _inside("\n") + text
+    return lambda: b" ".join(_salt(generator)) + after
+
+
+def _written(document: dict[str, Any]) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def _inside(text: str) -> bytes:
+    """As it stands between the quotes of a JSON text."""
+    return json.dumps(text)[1:-1].encode()
+
+
+def template(asked: OpenAI) -> dict[str, Any]:
+    """A completion whose prompt is still a hole: a chat's message, or a text to continue."""
+    chat = isinstance(asked, OpenAIChat)
+    prompt = {"messages": [{"role": "user", "content": HOLE}]} if chat else {"prompt": HOLE}
+    return {"model": asked.model, **prompt, **sampling(asked)}
+
+
+def sampling(asked: OpenAI) -> dict[str, Any]:
+    """Options that the plan sets; usage is asked for in streams, for servers tell it only then."""
+    options: dict[str, Any] = {"stream": asked.stream}
+    if asked.stream:
+        options["stream_options"] = {"include_usage": True}
+    if asked.max_tokens is not None:
+        options["max_tokens"] = asked.max_tokens
+    if asked.temperature is not None:
+        options["temperature"] = float(asked.temperature)
+    return options

@@ -1,0 +1,155 @@
+"""Completions: JSON is posted, and the answer is one piece of JSON or a stream of events.
+
+An answer is right when the protocol says so, not when its status is 200: there must have been output, a stream must
+have had its terminal event, and no error object on the way.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+from loadgen.core.protocols import openai
+from loadgen.core.protocols.sse import SseParser
+from loadgen.model.wire import Failure, http_failure
+from loadgen.runtime.http.exchange import Consumer, Exchange, Following, Stream
+from loadgen.runtime.recording.meter import Meter
+
+BODY_LIMIT = 4 * 1024 * 1024
+STAMPS_LIMIT = 1_000_000
+"""Output events whose times are kept; no plan may ask for more tokens."""
+
+
+@dataclass(slots=True)
+class _Completion:
+    """What both have in common."""
+
+    head: bytes
+    """Up to the value of Content-Length."""
+    body: Callable[[], bytes]
+    timeout_ns: int
+    meter: Meter
+    decode: Callable[[bytes], openai.ChunkKind] = openai.decode
+    """What an event, or the whole body, means."""
+    consume: Consumer | None = None
+    following: Following | None = None
+    bodiless: bool = False
+    idempotent: bool = True
+    """Generating twice does no harm, and llama.cpp's server closes after a stream without announcing it."""
+
+    def __post_init__(self) -> None:
+        self.consume = self.take
+
+    def wire(self, exchange: Exchange) -> bytes:
+        """A fresh prompt."""
+        return posted(self.head, self.body())
+
+    def take(self, exchange: Exchange, body: bytes, stamp: int) -> None:
+        """The consumer."""
+        raise NotImplementedError
+
+
+@dataclass(slots=True)
+class WholeKind(_Completion):
+    """A completion answered in one piece of JSON."""
+
+    def take(self, exchange: Exchange, body: bytes, stamp: int) -> None:
+        """Collect the body of a success, up to a limit."""
+        if exchange.status != 200:
+            return
+        stream = exchange.stream = exchange.stream or Stream(bytearray(), exchange.cell(self.meter.start))
+        kept = stream.parser
+        if isinstance(kept, bytearray):
+            kept += body
+            if len(kept) > BODY_LIMIT:
+                stream.error, stream.parser = Failure.PARSE, None
+
+    def verdict(self, exchange: Exchange) -> str | None:
+        """Success is a 200 whose message has output."""
+        if exchange.status != 200:
+            return unsuccessful(exchange.status)
+        stream = exchange.stream
+        kept = stream.parser if stream else None
+        if stream is None or not isinstance(kept, bytearray):
+            return stream.error if stream else Failure.EMPTY_OUTPUT
+        try:
+            message = self.decode(bytes(kept))
+        except ValueError:
+            return Failure.PARSE
+        if message.error is not None:
+            return Failure.STREAM_ERROR
+        stream.tokens = message.tokens or 0
+        self.meter.tokens[stream.cell] += stream.tokens
+        return None if message.has_output else Failure.EMPTY_OUTPUT
+
+    def truncated(self, exchange: Exchange) -> str:
+        """Fewer bytes than announced."""
+        return Failure.CONNECTION_LOST
+
+
+@dataclass(slots=True)
+class StreamKind(_Completion):
+    """A completion streamed as server-sent events; the stamps of its output events are the measurement."""
+
+    def take(self, exchange: Exchange, body: bytes, stamp: int) -> None:
+        """Stamp every output event in this piece with the time of its read."""
+        stream = exchange.stream
+        if stream is None:
+            if exchange.status != 200:
+                return
+            stream = exchange.stream = Stream(SseParser(), exchange.cell(self.meter.start))
+        outputs, decode = 0, self.decode
+        for event in cast(SseParser, stream.parser).feed(body):
+            message = decode(event.data)
+            if message.has_output:
+                outputs += 1
+            if message is not openai.OUTPUT:
+                self._note(stream, message)
+        if outputs and len(stream.stamps) < STAMPS_LIMIT:
+            stamp_outputs(stream, outputs, stamp, self.meter)
+
+    def _note(self, stream: Stream, message: openai.ChunkKind) -> None:
+        if message.error is not None:
+            stream.error = Failure.STREAM_ERROR
+        if message.tokens is not None:
+            stream.tokens = message.tokens
+        stream.finished = stream.finished or message.done
+
+    def verdict(self, exchange: Exchange) -> str | None:
+        """Success is a 200 with output and a terminal event, and no error."""
+        if exchange.status != 200:
+            return unsuccessful(exchange.status)
+        stream = exchange.stream
+        if stream is None:
+            return Failure.STREAM_TRUNCATED
+        if stream.error or not stream.finished:
+            return stream.error or Failure.STREAM_TRUNCATED
+        if not stream.stamps:
+            return Failure.EMPTY_OUTPUT
+        exchange.last = stream.stamps[-1]
+        if stream.tokens:
+            self.meter.tokens[stream.cell] += stream.tokens - len(stream.stamps)
+        return None
+
+    def truncated(self, exchange: Exchange) -> str:
+        """No terminal event, or one without the end of the body."""
+        return (exchange.stream and exchange.stream.error) or Failure.STREAM_TRUNCATED
+
+
+def posted(head: bytes, body: bytes) -> bytes:
+    """A request whose head goes up to the value of Content-Length."""
+    return b"%b%d\r\n\r\n%b" % (head, len(body), body)
+
+
+def stamp_outputs(stream: Stream, outputs: int, stamp: int, meter: Meter) -> None:
+    """So many output events came with the read at `stamp`."""
+    stream.stamps.extend([stamp] * outputs) if outputs > 1 else stream.stamps.append(stamp)
+    meter.events += outputs
+    meter.tokens[stream.cell] += outputs
+    if stamp != meter.last_read:
+        meter.last_read = stamp
+        meter.reads += 1
+
+
+def unsuccessful(status: int) -> str:
+    """The class of an answer whose status is not 200."""
+    return http_failure(status) if status >= 400 else Failure.UNEXPECTED_STATUS

@@ -1,0 +1,160 @@
+"""What is sent for each kind of request, and what its answers mean.
+
+A kind writes requests (a constant head, a length, a body from the core's factory) and judges answers. An answer is
+right when the protocol says so, not when its status is 200: a stream must have had output and its terminal event, and
+no error object on the way.
+"""
+
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import cast
+
+from loadgen import __version__
+from loadgen.core.prompts.workload import BodyFactory
+from loadgen.core.protocols import gradio
+from loadgen.core.schedule.segment import Segment
+from loadgen.model.plan import Plan
+from loadgen.model.references import NO_MATERIAL, Material
+from loadgen.model.requests import ExpectBody, Gradio, GradioProtocol, Http, Request
+from loadgen.model.wire import Failure, http_failure
+from loadgen.runtime.clock import SECOND
+from loadgen.runtime.http.exchange import Consumer, Exchange, Following, Kind, Stream
+from loadgen.runtime.http.target import Target
+from loadgen.runtime.kinds.calls import KEY, CallKind
+from loadgen.runtime.kinds.completions import StreamKind, WholeKind
+from loadgen.runtime.kinds.talks import TalkKind
+from loadgen.runtime.recording.meter import Meter
+
+EXPECT_LIMIT = 64 * 1024
+"""Bytes of a body in which `expectBody` is looked for."""
+_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+
+
+@dataclass(slots=True)
+class HttpKind:
+    """A plain request: the status decides, and the body where the plan expects something of it; else bodies are dropped."""
+
+    data: bytes
+    expected: frozenset[int]
+    bodiless: bool
+    idempotent: bool
+    timeout_ns: int
+    holds: Callable[[bytes], object] | None = None
+    """Whether a body is right."""
+    consume: Consumer | None = None
+    following: Following | None = None
+
+    def __post_init__(self) -> None:
+        self.consume = self.keep if self.holds else None
+
+    def wire(self, exchange: Exchange) -> bytes:
+        """Always the same bytes."""
+        return self.data
+
+    def keep(self, exchange: Exchange, body: bytes, stamp: int) -> None:
+        """Collect the beginning of the body."""
+        stream = exchange.stream = exchange.stream or Stream(bytearray())
+        kept = cast(bytearray, stream.parser)
+        kept += body[: EXPECT_LIMIT - len(kept)]
+
+    def verdict(self, exchange: Exchange) -> str | None:
+        """Success is an expected status."""
+        status = exchange.status
+        if status in self.expected:
+            return None if self.holds is None or self._is_right(exchange.stream) else Failure.UNEXPECTED_BODY
+        return http_failure(status) if status >= 400 else Failure.UNEXPECTED_STATUS
+
+    def _is_right(self, stream: Stream | None) -> bool:
+        assert self.holds is not None  # noqa: S101  asked only where something is expected
+        return bool(self.holds(bytes(cast(bytearray, stream.parser)) if stream else b""))
+
+    def truncated(self, exchange: Exchange) -> str:
+        """Fewer bytes than announced."""
+        return Failure.CONNECTION_LOST
+
+
+def kinds(
+    plan: Plan, segment: Segment, target: Target, meter: Meter, material: Material = NO_MATERIAL
+) -> tuple[Kind, ...]:
+    """One per request of the plan, in its order."""
+    bodies = BodyFactory(plan, segment, material)
+    return tuple(_kind(request, index, bodies, target, meter) for index, request in enumerate(plan.requests))
+
+
+def _kind(request: Request, index: int, bodies: BodyFactory, target: Target, meter: Meter) -> Kind:
+    timeout = request.timeout_seconds * SECOND
+    if request.http is not None:
+        return _http(request.http, bodies.body(index), timeout, target)
+    body = partial(bodies.body, index)
+    if request.gradio is not None:
+        return _gradio(request.gradio, body, timeout, target, meter)
+    assert request.open_ai is not None  # noqa: S101  the model allows nothing else
+    head = _json_head(request.open_ai.path, target, stream=request.open_ai.stream)
+    kind = StreamKind if request.open_ai.stream else WholeKind
+    one = kind(head, body, timeout, meter)
+    several = request.open_ai_chat is not None and request.open_ai_chat.turns > 1
+    return TalkKind(one, bodies.conversations(index), timeout) if several else one
+
+
+def _gradio(asked: Gradio, body: Callable[[], bytes], timeout: int, target: Target, meter: Meter) -> Kind:
+    head = _json_head(asked.path, target, stream=False)
+    if asked.protocol is GradioProtocol.PREDICT:
+        return WholeKind(head, body, timeout, meter, gradio.decode_predict)
+    listening = _head("GET", asked.listening(KEY), {"Accept": "text/event-stream"}, target) + b"\r\n"
+    session = _session if asked.protocol is GradioProtocol.QUEUE_JOIN else None
+    decode = gradio.STREAMED[asked.protocol]
+    return CallKind(head, body, listening.split(KEY.encode(), 1), timeout, meter, decode, session)
+
+
+def _session() -> str:
+    """Not from the plan's seed: an app keeps sessions, with their state and unread messages; a second run would meet the first one's."""
+    return secrets.token_hex(8)
+
+
+def _http(http: Http, body: bytes, timeout: int, target: Target) -> HttpKind:
+    headers = dict(http.headers)
+    if body or http.method in {"POST", "PUT", "PATCH"}:
+        headers["Content-Length"] = str(len(body))
+    data = _head(http.method, http.path, headers, target) + b"\r\n" + body
+    return HttpKind(
+        data=data,
+        expected=frozenset(http.expect_status),
+        bodiless=http.method == "HEAD",
+        idempotent=http.method in _IDEMPOTENT,
+        timeout_ns=timeout,
+        holds=_holds(http.expect_body),
+    )
+
+
+def _holds(expected: ExpectBody | None) -> Callable[[bytes], object] | None:
+    if expected is None:
+        return None
+    if expected.matches is not None:
+        return re.compile(expected.matches.encode()).search
+    wanted = (expected.contains or "").encode()
+    return lambda body: wanted in body
+
+
+def _json_head(path: str, target: Target, *, stream: bool) -> bytes:
+    """Up to the value of Content-Length."""
+    accept = "text/event-stream" if stream else "application/json"
+    head = _head("POST", path, {"Accept": accept, "Content-Type": "application/json"}, target)
+    return head + b"Content-Length: "
+
+
+def _head(method: str, path: str, headers: dict[str, str], target: Target) -> bytes:
+    """A request's head without its empty line; the plan's headers win over ours, the target's come last."""
+    defaults = {
+        "Host": target.authority,
+        "User-Agent": f"loadgen/{__version__}",
+        "Accept": "*/*",
+        "Accept-Encoding": "identity",
+    }
+    given = {name.lower() for name in headers}
+    lines = [f"{method} {target.base}{path} HTTP/1.1"]
+    lines += [f"{name}: {value}" for name, value in defaults.items() if name.lower() not in given]
+    lines += [f"{name}: {value}" for name, value in (*headers.items(), *target.headers)]
+    return "".join(f"{line}\r\n" for line in lines).encode("utf-8")

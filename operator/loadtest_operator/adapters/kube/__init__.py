@@ -1,0 +1,1 @@
+"""The API server: objects as dictionaries, the lease, and questions at their own pace."""

@@ -1,0 +1,171 @@
+"""The API server, narrow and untyped: objects are dictionaries, so a newer server's fields survive a round trip.
+
+Authentication comes from kubernetes.aio's configuration (in the cluster: a token that is read again when it is
+rotated; outside: the kubeconfig with its certificates or plug-ins); requests are aiohttp's, each with a time-out.
+"""
+
+import json
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import aiohttp
+from kubernetes.aio import config
+from kubernetes.aio.client import Configuration
+
+from loadtest_operator.adapters.errors import ConflictError, NotFoundError, of_status, translated
+from loadtest_operator.core.common.kinds import LEASE, Kind
+
+Object = dict[str, Any]
+Read = Callable[[aiohttp.ClientResponse], Awaitable[bytes]]
+
+TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5)
+CONNECTIONS = 64
+MERGE = "application/merge-patch+json"
+
+
+class KubeApi:
+    """One cluster."""
+
+    def __init__(self, session: aiohttp.ClientSession, configuration: Configuration) -> None:
+        self._session = session
+        self._configuration = configuration
+        self.calls = 0
+        self.fence: Callable[[], None] = _nobody_else
+        """Called before every request that changes anything but a Lease; raises where another operator may lead."""
+
+    @classmethod
+    async def connect(cls) -> "KubeApi":
+        """From the pod's service account, else from the kubeconfig."""
+        configuration = Configuration()
+        try:
+            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        except config.ConfigException:
+            await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        connector = aiohttp.TCPConnector(limit=CONNECTIONS, ssl=_tls(configuration))
+        return cls(aiohttp.ClientSession(connector=connector, timeout=TIMEOUT), configuration)
+
+    async def close(self) -> None:
+        await self._session.close()
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        """The object, or nothing."""
+        try:
+            return await self._json("GET", kind.path(namespace, name))
+        except NotFoundError:
+            return None
+
+    async def list(self, kind: Kind, namespace: str | None, labels: str = "", fields: str = "") -> list[Object]:
+        query = {"labelSelector": labels, "fieldSelector": fields, "limit": "500"}
+        items: list[Object] = []
+        while True:
+            page = await self._json("GET", kind.path(namespace), query=query)
+            items += page["items"]
+            if not (token := page.get("metadata", {}).get("continue")):
+                return items
+            query["continue"] = token
+
+    async def create(self, kind: Kind, namespace: str, body: Mapping[str, Any]) -> Object:
+        """Raises ConflictError where it is there already."""
+        return await self._change("POST", kind, kind.path(namespace), body)
+
+    async def merge_patch(
+        self, kind: Kind, namespace: str, name: str, patch: Mapping[str, Any], subresource: str = ""
+    ) -> Object:
+        """With metadata.resourceVersion in the patch: raises ConflictError where the object has changed since."""
+        return await self._change("PATCH", kind, kind.path(namespace, name, subresource), patch, MERGE)
+
+    async def replace(self, kind: Kind, namespace: str, name: str, body: Mapping[str, Any]) -> Object:
+        """Raises ConflictError where the object's resourceVersion is no longer the body's."""
+        return await self._change("PUT", kind, kind.path(namespace, name), body)
+
+    async def put(self, kind: Kind, namespace: str, name: str, body: Mapping[str, Any]) -> Object:
+        """Create it, or bring it to this content."""
+        try:
+            return await self.create(kind, namespace, body)
+        except ConflictError:
+            return await self.merge_patch(kind, namespace, name, body)
+
+    async def delete(self, kind: Kind, namespace: str, name: str) -> None:
+        """That it is gone already is fine. What it owns follows in the background."""
+        try:
+            await self._change("DELETE", kind, kind.path(namespace, name), {"propagationPolicy": "Background"})
+        except NotFoundError:
+            return
+
+    async def _change(
+        self, method: str, kind: Kind, path: str, body: Mapping[str, Any], content: str = "application/json"
+    ) -> Object:
+        if kind != LEASE:
+            self.fence()
+        return await self._json(method, path, body=body, content=content)
+
+    async def proxied(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        timeout_seconds: float,
+        read: Read,
+    ) -> tuple[int, bytes]:
+        """A request to a pod or Service through the API server. `read` bounds what is taken of the answer."""
+        with translated(f"{method} {path} through the API server"):
+            async with self._session.request(
+                method,
+                self._configuration.host + path,
+                headers={**headers, **await self._authorization()},
+                data=body,
+                timeout=aiohttp.ClientTimeout(total=timeout_seconds),
+            ) as response:
+                return response.status, await read(response)
+
+    async def _json(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        content: str = "application/json",
+    ) -> Object:
+        self.calls += 1
+        headers = {"Accept": "application/json", "Content-Type": content, **await self._authorization()}
+        data = json.dumps(body) if body is not None else None
+        parameters = {key: value for key, value in (query or {}).items() if value}
+        with translated(f"{method} {path}"):
+            async with self._session.request(
+                method, self._configuration.host + path, params=parameters, data=data, headers=headers
+            ) as response:
+                text = await response.text()
+        if response.status >= 400:
+            raise of_status(response.status, f"{method} {path}: {_message(text)}")
+        answer: Object = json.loads(text)
+        return answer
+
+    async def _authorization(self) -> dict[str, str]:
+        token = await self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
+        return {"Authorization": token} if token else {}
+
+
+def _nobody_else() -> None:
+    """Without a lease no other operator is expected."""
+
+
+def _tls(configuration: Configuration) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=configuration.ssl_ca_cert, cadata=configuration.ca_cert_data)
+    if configuration.cert_file:
+        context.load_cert_chain(configuration.cert_file, keyfile=configuration.key_file)
+    if not configuration.verify_ssl:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _message(text: str) -> str:
+    """What the API server says, without the envelope."""
+    try:
+        return str(json.loads(text).get("message", text))[:500]
+    except ValueError:
+        return text[:500]

@@ -1,0 +1,1 @@
+"""What Prometheus and the kubelet read of the operator itself."""

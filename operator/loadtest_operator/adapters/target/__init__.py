@@ -1,0 +1,1 @@
+"""The target: looked at, probed, and what is sent to it resolved. Reads only."""

@@ -1,0 +1,34 @@
+"""Kubernetes Events about our objects."""
+
+from datetime import datetime
+from typing import Any
+
+from loadtest_operator.core.actions import Emit
+from loadtest_operator.core.common import times
+from loadtest_operator.core.common.kinds import Kind
+
+LONGEST_NAME = 200
+
+
+def event(kind: Kind, namespace: str, name: str, uid: str, emit: Emit, now: datetime) -> dict[str, Any]:
+    """About this object. Its name differs from that of any other moment's."""
+    moment = times.whole(now)
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{name[:LONGEST_NAME]}.{times.nanoseconds(now):x}", "namespace": namespace},
+        "involvedObject": {
+            "apiVersion": kind.api_version,
+            "kind": kind.kind,
+            "name": name,
+            "namespace": namespace,
+            "uid": uid,
+        },
+        "type": emit.type,
+        "reason": emit.reason,
+        "message": emit.message[:1000],
+        "source": {"component": "loadtest-operator"},
+        "firstTimestamp": moment,
+        "lastTimestamp": moment,
+        "count": 1,
+    }

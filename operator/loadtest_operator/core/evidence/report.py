@@ -1,0 +1,81 @@
+"""The whole report of a run as bytes for a ConfigMap: the generator's report, and beside it what the platform saw.
+
+A ConfigMap holds 1 MiB, so the compressed report may have 900 KiB; a run so long that it has more loses its per-
+second series first (the status and the windows have the figures).
+"""
+
+import base64
+import gzip
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from loadgen.core.stats import summary
+from loadgen.core.stats.tally import Tally
+from loadgen.model.report import Report, Validity, ValidityLevel
+from loadtest_operator.core.common import times
+from loadtest_operator.core.common.kinds import CONFIG_MAP
+from loadtest_operator.core.evidence import verdict
+from loadtest_operator.core.fleet.manifests import metadata
+from loadtest_operator.core.observed import Observed
+
+MOST_BYTES = 900 * 1024
+KEY = "report.json.gz"
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A ConfigMap with the report."""
+
+    name: str
+    body: Mapping[str, Any]
+    sha256: str
+    size: int
+
+
+def build(observed: Observed, tally: Tally) -> Artifact:
+    """The artifact of a run that is being judged."""
+    report = _report(observed, tally)
+    data = _packed(observed, report)
+    if len(data) > MOST_BYTES:
+        data = _packed(observed, report.model_copy(update={"series": ()}))
+    if len(data) > MOST_BYTES:
+        raise ValueError(f"the report has {len(data)} bytes compressed; a ConfigMap takes {MOST_BYTES}")
+    name = observed.names.report
+    body = {
+        "apiVersion": CONFIG_MAP.api_version,
+        "kind": CONFIG_MAP.kind,
+        "metadata": metadata(observed, name, "report"),
+        "binaryData": {KEY: base64.b64encode(data).decode()},
+    }
+    return Artifact(name, body, hashlib.sha256(data).hexdigest(), len(data))
+
+
+def _report(observed: Observed, tally: Tally) -> Report:
+    judgement = verdict.judge(observed)
+    late = {worker.index: worker.state.started_late_microseconds / 1000 for worker in observed.workers if worker.state}
+    return summary.report(
+        observed.plan,
+        tally,
+        target=observed.status.run.target,
+        start_time=times.text(observed.load_start or observed.now),
+        verdict=judgement.verdict,
+        message=judgement.message,
+        validity=judgement.validity or Validity(level=ValidityLevel.VALID),
+        thresholds=judgement.thresholds,
+        workers=summary.workers(tally, late),
+    )
+
+
+def _packed(observed: Observed, report: Report) -> bytes:
+    status = observed.status.model_dump(mode="json", exclude_none=True, include={"faults", "scaling", "workers"})
+    whole = {
+        "report": report.model_dump(mode="json", exclude_none=True),
+        "timeline": msgspec.to_builtins(observed.timeline),
+        **status,
+    }
+    # Without a time stamp in the header the same report has the same hash.
+    return gzip.compress(msgspec.json.encode(whole), mtime=0)

@@ -1,0 +1,243 @@
+"""The verdict of a run: Error › Aborted › Inconclusive › Failed › Passed, the first that holds, with its evidence.
+
+The generator's own verdict (`loadgen.core.judge.verdict`) knows what was measured; this adds what the platform knows.
+Evidence is read from the conditions: a False condition whose reason forces a verdict. Nothing is Passed unless
+load was offered to its end, everything was collected, and every condition that the spec asks for is True.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from loadgen.core.judge import thresholds, validity
+from loadgen.core.judge import verdict as generator
+from loadgen.core.stats import summary
+from loadgen.core.stats.tally import Tally
+from loadgen.model.plan import Criterion
+from loadgen.model.report import Result, ThresholdResult, Validity, Verdict, Window
+from loadtest_operator.api.meta import ConditionStatus, ConditionType
+from loadtest_operator.api.outcome import CriterionStatus, ExpectationStatus, FaultStatus, ScalingStatus
+from loadtest_operator.core.common import conditions, reasons
+from loadtest_operator.core.common.conditions import Claim
+from loadtest_operator.core.faults import machine as faults
+from loadtest_operator.core.observed import Observed
+from loadtest_operator.core.run.rules.settling import uncollected
+from loadtest_operator.core.scaling import figures as scaling
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Everything that the end of a run says."""
+
+    verdict: Verdict
+    message: str
+    claims: tuple[Claim, ...]
+    total: Window | None = None
+    validity: Validity | None = None
+    thresholds: tuple[ThresholdResult, ...] = ()
+    scaling: ScalingStatus | None = None
+    faults: tuple[FaultStatus, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A sentence that forces a verdict."""
+
+    forces: Verdict
+    message: str
+
+
+def judge(observed: Observed) -> Judgement:
+    """The verdict, now that nothing more will happen."""
+    if observed.spec is None or observed.tally is None or not observed.tally.select().counts.planned:
+        return _without_load(observed)
+    return _with_load(observed, observed.tally)
+
+
+def _without_load(observed: Observed) -> Judgement:
+    evidence = _from_conditions(observed)
+    nothing = Evidence(Verdict.INCONCLUSIVE, "no load was offered")
+    strongest = _strongest([*evidence, nothing])
+    claims = tuple(
+        conditions.no(kind, reasons.NOT_JUDGED)
+        for kind in (ConditionType.THRESHOLDS_MET, ConditionType.SCALING_VERIFIED)
+    )
+    return Judgement(strongest.forces, strongest.message, (*claims, *_load_claims(observed)))
+
+
+def _with_load(observed: Observed, tally: Tally) -> Judgement:
+    plan = observed.plan
+    quality = validity.judge(plan, tally, allowed_cores=_allowed_cores(observed), ceilings=_ceilings(observed))
+    results = thresholds.evaluate(thresholds.effective(plan), plan, tally, exclude=faults.windows(observed))
+    broken = _tolerated(observed, tally)
+    seen = _scaling(observed)
+    claims = (*_threshold_claims(results, broken), *_scaling_claims(observed, seen), *_load_claims(observed))
+    run = summary.total(plan, tally)
+    stopped = _from_conditions(observed)
+    word, message = _combine(quality, results, run, stopped, [*_from_claims(claims), *_uncollected(observed)])
+    return Judgement(word, message, claims, run, quality, results, seen, broken)
+
+
+def _combine(
+    quality: Validity, results: tuple[ThresholdResult, ...], run: Window, stopped: list[Evidence], seen: list[Evidence]
+) -> tuple[Verdict, str]:
+    """`stopped` is why the run ended early (if it did), `seen` is what was found in judging it."""
+    word, message = generator.judge(
+        validity=quality,
+        thresholds=results,
+        total=run,
+        aborted=next(iter(_said(stopped, Verdict.ABORTED)), None),
+        given_up=next(iter(_said(stopped, Verdict.FAILED)), None),
+        errors=_said([*stopped, *seen], Verdict.ERROR),
+        inconclusive=_said([*stopped, *seen], Verdict.INCONCLUSIVE),
+    )
+    failed = _said(seen, Verdict.FAILED)
+    if word is Verdict.PASSED and failed:
+        return Verdict.FAILED, "; ".join(failed)
+    if word is Verdict.FAILED:
+        return word, "; ".join(dict.fromkeys([message, *failed]))
+    return word, message
+
+
+def _said(evidence: Iterable[Evidence], word: Verdict) -> list[str]:
+    return [item.message for item in evidence if item.forces is word]
+
+
+def _strongest(evidence: Iterable[Evidence]) -> Evidence:
+    order = tuple(Verdict)
+    return min(evidence, key=lambda item: order.index(item.forces))
+
+
+def _from_conditions(observed: Observed) -> list[Evidence]:
+    found = []
+    for condition in observed.status.conditions:
+        reason = reasons.BY_NAME.get(condition.reason)
+        if condition.status is ConditionStatus.FALSE and reason is not None and reason.forces is not None:
+            found.append(Evidence(reason.forces, condition.message))
+    return found
+
+
+def _from_claims(claims: Iterable[Claim]) -> list[Evidence]:
+    # Thresholds speak for themselves in the generator's verdict.
+    return [
+        Evidence(claim.reason.forces, claim.message)
+        for claim in claims
+        if claim.status is not ConditionStatus.TRUE
+        and claim.reason.forces is not None
+        and claim.reason is not reasons.THRESHOLD_VIOLATED
+    ]
+
+
+def _uncollected(observed: Observed) -> list[Evidence]:
+    missing = uncollected(observed)
+    wanted = observed.valid_spec.load.workers
+    if len(observed.workers) < wanted:
+        missing = f"figures of {wanted - len(observed.workers)} of {wanted} workers are missing"
+    return [Evidence(Verdict.INCONCLUSIVE, missing)] if missing else []
+
+
+def _load_claims(observed: Observed) -> tuple[Claim, ...]:
+    """LoadCompleted is never left open."""
+    if conditions.status_of(observed.status.conditions, ConditionType.LOAD_COMPLETED) is not ConditionStatus.UNKNOWN:
+        return ()
+    reason = reasons.NOT_OFFERED if observed.load_start is None else reasons.LOAD_ENDED
+    return (
+        conditions.no(ConditionType.LOAD_COMPLETED, reason, observed.status.run.abort_reason or ""),
+        conditions.no(ConditionType.LOAD_RUNNING, reason),
+    )
+
+
+def _tolerated(observed: Observed, tally: Tally) -> tuple[FaultStatus, ...]:
+    """Each fault's own bounds, judged over the window in which it really was in force."""
+    start, spec = observed.load_start, observed.valid_spec
+    by_name = {fault.name: fault for fault in spec.faults}
+    judged = []
+    for status in observed.status.faults:
+        seconds = faults.window(status, start) if start else range(0)
+        bounds = by_name[status.name].tolerate if status.name in by_name and seconds else ()
+        results = tuple(
+            _criterion(bound, thresholds.evaluate_window(bound, observed.plan, tally, seconds)) for bound in bounds
+        )
+        judged.append(status.model_copy(update={"tolerate": results}))
+    return tuple(judged)
+
+
+def _criterion(bound: Criterion, result: ThresholdResult) -> CriterionStatus:
+    return CriterionStatus(
+        metric=bound.metric,
+        statistic=bound.statistic,
+        operator=bound.operator,
+        result=result.result,
+        observed=result.observed,
+        wanted=result.wanted,
+        message=result.message,
+    )
+
+
+def _threshold_claims(results: tuple[ThresholdResult, ...], broken: tuple[FaultStatus, ...]) -> tuple[Claim, ...]:
+    kind = ConditionType.THRESHOLDS_MET
+    failed = [result.message for result in results if result.result is Result.FAILED and result.severity == "Error"]
+    if failed:
+        return (*_fault_claims(broken), conditions.no(kind, reasons.THRESHOLD_VIOLATED, "; ".join(failed)))
+    if open_ := [result.message for result in results if result.result is Result.UNKNOWN]:
+        return (conditions.unknown(kind, reasons.THRESHOLD_UNKNOWN, "; ".join(open_)), *_fault_claims(broken))
+    return _fault_claims(broken) or (conditions.yes(kind, reasons.THRESHOLDS_MET),)
+
+
+def _fault_claims(broken: tuple[FaultStatus, ...]) -> tuple[Claim, ...]:
+    """Bounds over a fault's window are thresholds too."""
+    kind = ConditionType.THRESHOLDS_MET
+    results = [(status.name, result) for status in broken for result in status.tolerate]
+    if failed := [f"fault {name}: {result.message}" for name, result in results if result.result is Result.FAILED]:
+        return (conditions.no(kind, reasons.TOLERANCE_EXCEEDED, "; ".join(failed)),)
+    if open_ := [f"fault {name}: {result.message}" for name, result in results if result.result is Result.UNKNOWN]:
+        return (conditions.unknown(kind, reasons.TOLERANCE_UNKNOWN, "; ".join(open_)),)
+    return ()
+
+
+def _scaling(observed: Observed) -> ScalingStatus:
+    view = observed.target
+    return scaling.status_of(
+        observed.valid_spec,
+        observed.timeline,
+        observed.load_start,
+        observed.now,
+        workload=view.workload if view else "",
+        ended=True,
+    )
+
+
+def _scaling_claims(observed: Observed, seen: ScalingStatus) -> tuple[Claim, ...]:
+    kind = ConditionType.SCALING_VERIFIED
+    if not seen.expectations:
+        return (conditions.yes(kind, reasons.NO_EXPECTATIONS),)
+    if failed := _messages(seen.expectations, Result.FAILED):
+        return (conditions.no(kind, reasons.EXPECTATION_FAILED, failed),)
+    if not (open_ := _messages(seen.expectations, Result.UNKNOWN)):
+        return (conditions.yes(kind, reasons.EXPECTATIONS_MET),)
+    if not seen.autoscaler:
+        return (conditions.no(kind, reasons.AUTOSCALER_NOT_FOUND, open_),)
+    active = [change.active for change in observed.timeline.from_moment(observed.load_start or observed.now)]
+    blind = not any(active) or active[-1] is False
+    return (conditions.no(kind, reasons.AUTOSCALER_INACTIVE if blind else reasons.EXPECTATION_UNKNOWN, open_),)
+
+
+def _messages(results: Iterable[ExpectationStatus], wanted: Result) -> str:
+    return "; ".join(result.message or "" for result in results if result.result is wanted)
+
+
+def _allowed_cores(observed: Observed) -> float:
+    """A worker's CPU limit; without one, what a shard could use at most: a core for each."""
+    limit = observed.valid_spec.worker_template.resources.limits.get("cpu")
+    if limit is None:
+        shards = max((worker.state.shards for worker in observed.workers if worker.state), default=1)
+        return float(shards)
+    return float(limit[:-1]) / 1000 if limit.endswith("m") else float(limit)
+
+
+def _ceilings(observed: Observed) -> dict[int, int]:
+    """Requests per second that each worker reached against nothing, where it told."""
+    return {
+        worker.index: worker.state.ceiling_requests_per_second
+        for worker in observed.workers
+        if worker.state and worker.state.ceiling_requests_per_second
+    }

@@ -1,0 +1,1 @@
+"""Faults: when each is put in and taken out, and what became of it."""

@@ -1,0 +1,62 @@
+"""Rules that come before those of any phase: abort, the deadline, workers of another release. They end a run wherever it is."""
+
+from datetime import timedelta
+
+from loadtest_operator.api.meta import ConditionType
+from loadtest_operator.core.actions import AbortWorkers
+from loadtest_operator.core.common import conditions, reasons
+from loadtest_operator.core.common.reasons import Reason
+from loadtest_operator.core.observed import Observed
+from loadtest_operator.core.run.lifecycle import Event
+from loadtest_operator.core.run.step import Rule, Step
+
+
+def aborted(observed: Observed) -> Step | None:
+    """spec.abort."""
+    if observed.spec is None or not observed.spec.abort:
+        return None
+    return stop(observed, ConditionType.LOAD_COMPLETED, reasons.ABORT_REQUESTED, "aborted: spec.abort is set")
+
+
+def spec_lost(observed: Observed) -> Step | None:
+    """The spec that the run began with is nowhere to be found (only possible before its workers were made)."""
+    if observed.spec is not None:
+        return None
+    message = "; ".join(observed.problems) or "the spec changed before the run had begun"
+    return stop(observed, ConditionType.ACCEPTED, reasons.SPEC_CHANGED, message)
+
+
+def past_deadline(observed: Observed) -> Step | None:
+    """spec.activeDeadlineSeconds, from the run's start."""
+    started = observed.status.run.start_time
+    if observed.spec is None or started is None:
+        return None
+    seconds = observed.spec.active_deadline_seconds
+    if observed.now <= started + timedelta(seconds=seconds):
+        return None
+    message = f"activeDeadlineSeconds ({seconds} s) passed in phase {observed.phase}"
+    return stop(observed, ConditionType.LOAD_COMPLETED, reasons.DEADLINE_EXCEEDED, message)
+
+
+def other_release(observed: Observed) -> Step | None:
+    """Waiting would not help: neither the operator nor the workers of this run change any more."""
+    worker = next((worker for worker in observed.workers if worker.other_release), None)
+    return stop(observed, ConditionType.WORKERS_READY, reasons.OTHER_RELEASE, worker.error) if worker else None
+
+
+ALWAYS: tuple[Rule, ...] = (spec_lost, aborted, past_deadline, other_release)
+
+
+def stop(observed: Observed, kind: ConditionType, reason: Reason, message: str) -> Step:
+    """End the run now: no more load, and a condition that keeps the evidence."""
+    claims = [conditions.no(kind, reason, message)]
+    if observed.load_start is not None:
+        claims.append(conditions.no(ConditionType.LOAD_RUNNING, reasons.LOAD_ENDED))
+    return Step(
+        says=message,
+        event=Event.STOPPED,
+        claims=tuple(claims),
+        run={"abort_reason": message},
+        actions=(AbortWorkers(message),) if observed.workers else (),
+        wake_after=0.2,
+    )

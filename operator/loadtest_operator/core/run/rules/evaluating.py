@@ -1,0 +1,129 @@
+"""Evaluating: the verdict, its evidence, the stored report; then the run is finished and lets everything go.
+
+The report is stored before the verdict is announced, so that whoever waits for Finished finds it. That it could
+not be stored does not change the verdict: the summary in the status has the evidence.
+"""
+
+from typing import Literal
+
+from loadgen.model.report import Verdict
+from loadtest_operator.api.meta import ConditionType
+from loadtest_operator.api.status import ArtifactStatus
+from loadtest_operator.core.actions import Action, Delete, Emit, ReleaseWorkers, StoreReport
+from loadtest_operator.core.common import conditions, reasons
+from loadtest_operator.core.common.conditions import Claim
+from loadtest_operator.core.common.kinds import CONFIG_MAP, JOB, POD, SERVICE
+from loadtest_operator.core.evidence import figures, verdict
+from loadtest_operator.core.evidence.verdict import Judgement
+from loadtest_operator.core.observed import Observed, WorkerView, listed
+from loadtest_operator.core.run.lifecycle import Event
+from loadtest_operator.core.run.step import Rule, Step
+
+SILENCE_SECONDS = 5.0
+"""A worker that does not answer for so long takes its figures with it."""
+
+VERDICT_REASONS = {
+    Verdict.PASSED: reasons.PASSED,
+    Verdict.FAILED: reasons.FAILED,
+    Verdict.INCONCLUSIVE: reasons.INCONCLUSIVE,
+    Verdict.ERROR: reasons.ERROR,
+    Verdict.ABORTED: reasons.ABORTED,
+}
+
+
+def collecting(observed: Observed) -> Step | None:
+    """What an operator before us had collected went with it. Workers are not released yet: all of it is pulled again."""
+    if observed.load_start is None or observed.stored is not None:
+        return None
+    missing = [worker.index for worker in observed.workers if _has_more(worker)]
+    if not missing:
+        return None
+    return Step(f"collecting from worker {listed(missing)}", wake_after=0.3)
+
+
+def not_stored(observed: Observed) -> Step | None:
+    if observed.tally is None or observed.stored is not None:
+        return None
+    return Step("storing the report", actions=(StoreReport(),), wake_after=0.1)
+
+
+def finish(observed: Observed) -> Step | None:
+    judgement = verdict.judge(observed)
+    kind: Literal["Normal", "Warning"] = "Normal" if judgement.verdict is Verdict.PASSED else "Warning"
+    message = f"{judgement.verdict}: {judgement.message}"
+    return Step(
+        says=judgement.message,
+        event=Event.JUDGED,
+        claims=(*judgement.claims, *_ending_claims(observed, judgement)),
+        run={"completion_time": observed.now.replace(microsecond=0), "current_stage": None},
+        status={"verdict": judgement.verdict, **_sections(observed, judgement)},
+        actions=(*_farewell(observed), Emit(kind, f"Run{judgement.verdict}", message[:1000])),
+        wake_after=60.0,
+    )
+
+
+RULES: tuple[Rule, ...] = (collecting, not_stored, finish)
+
+
+def _has_more(worker: WorkerView) -> bool:
+    """It has ended (as far as we know) and answers, or we have not asked for long."""
+    return not worker.drained and worker.silent_seconds < SILENCE_SECONDS and (worker.state is None or worker.ended)
+
+
+def _sections(observed: Observed, judgement: Judgement) -> dict[str, object]:
+    sections: dict[str, object] = {
+        "thresholds": figures.threshold_statuses(judgement.thresholds),
+        "faults": judgement.faults or observed.status.faults,
+        "scaling": judgement.scaling or observed.status.scaling,
+        "artifacts": _artifacts(observed),
+    }
+    if observed.tally is not None and judgement.total is not None:
+        stages = figures.begun(observed.plan, observed.tally)
+        sections["summary"] = figures.summarised(judgement.total, stages, judgement.validity)
+    return sections
+
+
+def _artifacts(observed: Observed) -> tuple[ArtifactStatus, ...]:
+    stored = observed.stored
+    if stored is None or stored.error or not stored.name:
+        return ()
+    return (ArtifactStatus(kind="ConfigMap", name=stored.name, sha256=stored.sha256, bytes=stored.size),)
+
+
+def _ending_claims(observed: Observed, judgement: Judgement) -> tuple[Claim, ...]:
+    reason = VERDICT_REASONS[judgement.verdict]
+    passed = judgement.verdict is Verdict.PASSED
+    say = conditions.yes if passed else conditions.no
+    return (
+        _stored_claim(observed),
+        conditions.yes(ConditionType.FINISHED, reason, judgement.message),
+        say(ConditionType.PASSED, reason, judgement.message),
+        say(ConditionType.READY, reason, judgement.message),
+        conditions.no(ConditionType.RECONCILING, reason),
+        conditions.no(ConditionType.STALLED, reason) if passed else conditions.yes(ConditionType.STALLED, reason),
+    )
+
+
+def _stored_claim(observed: Observed) -> Claim:
+    stored = observed.stored
+    if observed.tally is None or stored is None:
+        return conditions.no(ConditionType.RESULTS_STORED, reasons.NOTHING_TO_STORE)
+    if stored.error:
+        return conditions.no(ConditionType.RESULTS_STORED, reasons.STORE_FAILED, stored.error)
+    return conditions.yes(ConditionType.RESULTS_STORED, reasons.STORED, f"ConfigMap {stored.name}")
+
+
+def _farewell(observed: Observed) -> tuple[Action, ...]:
+    """Workers exit; the proxy goes now. The Job stays for its ttl unless it has pods, or would still get some, that never
+    end by themselves. Workers are released last: while one runs, the janitor knows that something was forgotten."""
+    names = observed.names
+    proxy = (Delete(POD, names.proxy), Delete(SERVICE, names.proxy)) if observed.uses_proxy else ()
+    timeline = (Delete(CONFIG_MAP, names.timeline),) if observed.timeline.since else ()
+    job = (Delete(JOB, names.job),) if observed.job and _outlasts(observed) else ()
+    return (*proxy, *timeline, ReleaseWorkers(), *job)
+
+
+def _outlasts(observed: Observed) -> bool:
+    """Whether some pod of the Job cannot be told to exit: it does not answer, or, as with a quota, is yet to come."""
+    stuck = len(observed.workers) < len(observed.pods) or any(pod.problem for pod in observed.pods)
+    return stuck or (observed.load_start is None and not observed.all_answered)

@@ -1,0 +1,234 @@
+"""Preparing: the target first, then the workers, then the start.
+
+What the spec refers to comes before everything: without a key no probe could succeed, and no pod could start. Then the
+target comes, so that workers do not wait (and count down their deadline) for minutes while a model
+loads. Each wait shows its reason at once and ends the run when its time is over: `readiness.timeoutSeconds` for
+the target, the operator's `WORKER_START_SECONDS` for the workers.
+"""
+
+from datetime import datetime, timedelta
+
+from loadgen.model.wire import WorkerPhase
+from loadtest_operator.api.meta import ConditionType
+from loadtest_operator.core.actions import Action, Create, CreateToken, Emit, ProbeTarget, StartWorkers
+from loadtest_operator.core.common import conditions, reasons, times
+from loadtest_operator.core.common.kinds import CONFIG_MAP, JOB, NETWORK_POLICY, POD, SERVICE
+from loadtest_operator.core.common.reasons import Reason
+from loadtest_operator.core.fleet import manifests
+from loadtest_operator.core.fleet.pods import Problem
+from loadtest_operator.core.observed import Observed
+from loadtest_operator.core.run.lifecycle import Event
+from loadtest_operator.core.run.rules.always import stop
+from loadtest_operator.core.run.step import QUICK, Rule, Step
+
+REFUSALS = 2
+"""A 4xx this many times in a row is an answer, not a hiccup."""
+IMAGE_PATIENCE = timedelta(seconds=60)
+CLOCK_SAMPLES = 3
+"""Polls of each worker before its clock is trusted."""
+LEAD = timedelta(seconds=3)
+"""From the decision to second 0: every worker must have got the start by then."""
+
+TARGET, WORKERS = ConditionType.TARGET_READY, ConditionType.WORKERS_READY
+
+
+def references_missing(observed: Observed) -> Step | None:
+    if _target_is_ready(observed) or not observed.lacking:
+        return None
+    return _target_waits(observed, reasons.REFERENCE_NOT_FOUND, observed.lacking)
+
+
+def references_unusable(observed: Observed) -> Step | None:
+    if _target_is_ready(observed) or not observed.unusable:
+        return None
+    return stop(observed, TARGET, reasons.REFERENCE_UNUSABLE, observed.unusable)
+
+
+def target_missing(observed: Observed) -> Step | None:
+    view = observed.target
+    if _target_is_ready(observed) or (view is not None and view.found):
+        return None
+    return _target_waits(observed, reasons.TARGET_NOT_FOUND, observed.trouble or "the target's Service does not exist")
+
+
+def target_too_small(observed: Observed) -> Step | None:
+    needed = observed.valid_spec.target.readiness.min_ready_replicas
+    view = observed.target
+    if _target_is_ready(observed) or view is None or observed.valid_spec.target.url or view.ready >= needed:
+        return None
+    waiting = next((f" ({pod.name}: {pod.waiting_for})" for pod in view.pods if pod.waiting_for), "")
+    message = f"the target has {view.ready} of {needed} ready endpoints{waiting}"
+    return _target_waits(observed, reasons.NOT_ENOUGH_REPLICAS, message)
+
+
+def probe_refused(observed: Observed) -> Step | None:
+    probe = observed.probe
+    if _target_is_ready(observed) or probe is None or probe.refused_in_a_row < REFUSALS:
+        return None
+    message = f"{probe.message}; no load was offered, so nothing is known about the target's capacity"
+    return stop(observed, TARGET, reasons.PROBE_FAILED, message)
+
+
+def probe_not_done(observed: Observed) -> Step | None:
+    if _target_is_ready(observed) or (observed.probe and observed.probe.ok):
+        return None
+    message = observed.probe.message if observed.probe else "sending one real request of each kind"
+    step = _target_waits(observed, reasons.PROBE_FAILED if observed.probe else reasons.PENDING, message)
+    return step if step.event else Step(step.says, claims=step.claims, actions=(ProbeTarget(),), wake_after=QUICK)
+
+
+def target_found_ready(observed: Observed) -> Step | None:
+    if _target_is_ready(observed):
+        return None
+    url = observed.target.url if observed.target else ""
+    return Step(
+        says=f"target {url} is ready",
+        claims=(conditions.yes(TARGET, reasons.PROBE_SUCCEEDED),),
+        run={"target": url},
+        actions=(Emit("Normal", "TargetReady", f"{url} answered one real request of each kind"),),
+        wake_after=0.1,
+    )
+
+
+def workers_missing(observed: Observed) -> Step | None:
+    if observed.job is not None:
+        return None
+    message = f"creating {observed.valid_spec.load.workers} workers"
+    if observed.trouble:
+        return _workers_wait(observed, Problem(reasons.WORKERS_LATE, observed.trouble), _creations(observed))
+    claim = conditions.unknown(WORKERS, reasons.WORKERS_STARTING, message)
+    return Step(message, claims=(claim,), actions=_creations(observed), wake_after=QUICK)
+
+
+def workers_in_trouble(observed: Observed) -> Step | None:
+    """The first pod's complaint, or the Job controller's that it could not even make one."""
+    problem = next((pod.problem for pod in observed.pods if pod.problem), None)
+    if problem is None and observed.job is not None and observed.job.trouble:
+        problem = Problem(reasons.QUOTA_EXCEEDED, observed.job.trouble)
+    if problem is None and observed.job is not None and observed.job.failed:
+        problem = Problem(reasons.WORKER_CRASHED, f"the workers' Job failed: {observed.job.message}", final=True)
+    return _workers_wait(observed, problem) if problem else None
+
+
+def worker_failed(observed: Observed) -> Step | None:
+    failed = [worker for worker in observed.workers if worker.ended]
+    if not failed:
+        return None
+    message = f"worker {failed[0].index} ended before the load: {failed[0].state.message if failed[0].state else ''}"
+    return stop(observed, WORKERS, reasons.WORKER_CRASHED, message)
+
+
+def workers_not_ready(observed: Observed) -> Step | None:
+    wanted = observed.valid_spec.load.workers
+    ready = observed.in_phase(WorkerPhase.READY)
+    if len(ready) == wanted and all(worker.samples >= CLOCK_SAMPLES for worker in ready):
+        return None
+    silent = [worker.error for worker in observed.workers if worker.error]
+    why = f" ({silent[0]})" if silent else ""
+    message = f"{len(ready)} of {wanted} workers are ready{why}"
+    quick = len(ready) == wanted
+    return _workers_wait(observed, Problem(reasons.WORKERS_STARTING, message), wake_after=0.1 if quick else 0.5)
+
+
+def proxy_not_ready(observed: Observed) -> Step | None:
+    if not observed.uses_proxy or (observed.proxy and observed.proxy.ready):
+        return None
+    message = f"the delay proxy is not ready: {observed.proxy.problem if observed.proxy else 'it is being created'}"
+    return _workers_wait(observed, Problem(reasons.PROXY_NOT_READY, message), wake_after=0.5)
+
+
+def held(observed: Observed) -> Step | None:
+    if not observed.valid_spec.suspend:
+        return None
+    claim = conditions.yes(WORKERS, reasons.WORKERS_READY)
+    return Step("ready; spec.suspend holds the start", claims=(claim,))
+
+
+def start(observed: Observed) -> Step | None:
+    """Second 0 is fixed. It is written down before any worker is told."""
+    begin = times.next_second(observed.now + LEAD)
+    return Step(
+        says=f"load starts at {times.text(begin)}",
+        event=Event.STARTED,
+        claims=(
+            conditions.yes(WORKERS, reasons.WORKERS_READY),
+            conditions.yes(ConditionType.LOAD_RUNNING, reasons.STARTING),
+        ),
+        run={"load_start_time": begin},
+        actions=(start_command(observed, begin), Emit("Normal", "LoadStarts", f"load starts at {times.text(begin)}")),
+        wake_after=0.3,
+    )
+
+
+RULES: tuple[Rule, ...] = (
+    references_missing,
+    references_unusable,
+    target_missing,
+    target_too_small,
+    probe_refused,
+    probe_not_done,
+    target_found_ready,
+    workers_missing,
+    workers_in_trouble,
+    worker_failed,
+    proxy_not_ready,
+    workers_not_ready,
+    held,
+    start,
+)
+
+
+def start_command(observed: Observed, begin: datetime) -> StartWorkers:
+    """Second 0 on each waiting worker's own clock. One that already has a start time is not told again."""
+    second_zero = times.nanoseconds(begin)
+    return StartWorkers({worker.index: second_zero + worker.offset for worker in observed.in_phase(WorkerPhase.READY)})
+
+
+def _target_is_ready(observed: Observed) -> bool:
+    return conditions.is_true(observed.status.conditions, TARGET)
+
+
+def _target_waits(observed: Observed, reason: Reason, message: str) -> Step:
+    begun = observed.status.run.start_time or observed.now
+    seconds = observed.valid_spec.target.readiness.timeout_seconds
+    if observed.now > begun + timedelta(seconds=seconds):
+        why = reasons.NOT_ENOUGH_REPLICAS if reason is reasons.PENDING else reason
+        return stop(observed, TARGET, why, f"{message}, after {seconds} s (spec.target.readiness.timeoutSeconds)")
+    # Unknown, not False: while it is waited for it is no evidence.
+    return Step(message, claims=(conditions.unknown(TARGET, reason, message),), wake_after=QUICK)
+
+
+def _workers_wait(
+    observed: Observed, problem: Problem, actions: tuple[Action, ...] = (), wake_after: float = QUICK
+) -> Step:
+    begun = conditions.since(observed.status.conditions, TARGET) or observed.now
+    seconds = observed.settings.worker_start_seconds
+    late = observed.now > begun + timedelta(seconds=seconds)
+    hopeless = problem.final or (
+        problem.reason is reasons.IMAGE_PULL_ERROR
+        and observed.now > begun + min(IMAGE_PATIENCE, timedelta(seconds=seconds))
+    )
+    if hopeless:
+        return stop(observed, WORKERS, problem.reason, problem.message)
+    if late:
+        why = reasons.WORKERS_LATE if problem.reason is reasons.WORKERS_STARTING else problem.reason
+        return stop(observed, WORKERS, why, f"{problem.message}, {seconds} s after the target was ready")
+    claim = conditions.unknown(WORKERS, problem.reason, problem.message)
+    return Step(problem.message, claims=(claim,), actions=actions, wake_after=wake_after)
+
+
+def _creations(observed: Observed) -> tuple[Action, ...]:
+    """The Job comes last: where it is, everything else is."""
+    proxy: tuple[Action, ...] = ()
+    if observed.uses_proxy:
+        proxy = (
+            Create(SERVICE, manifests.proxy_service(observed)),
+            Create(POD, manifests.proxy_pod(observed)),
+        )
+    return (
+        CreateToken(manifests.secret(observed)),
+        Create(CONFIG_MAP, manifests.plan(observed)),
+        Create(NETWORK_POLICY, manifests.network_policy(observed)),
+        *proxy,
+        Create(JOB, manifests.job(observed)),
+    )

@@ -1,0 +1,183 @@
+"""Running: load is offered once. Whatever goes wrong ends the run; nothing is ever started a second time.
+
+The one thing that may be repeated is telling a worker that waits (READY) the start it was always to get. If
+second 0 has passed and *no* worker has begun, no load was offered, and the start may move; if some have begun and
+others have not, the load is incomplete for good.
+"""
+
+from datetime import timedelta
+
+from loadgen.core.judge import thresholds
+from loadgen.model.wire import WorkerPhase
+from loadtest_operator.api.meta import ConditionType
+from loadtest_operator.core.actions import Emit
+from loadtest_operator.core.common import conditions, reasons, times
+from loadtest_operator.core.fleet.pods import WorkerPod
+from loadtest_operator.core.observed import Observed, WorkerView, listed
+from loadtest_operator.core.run.lifecycle import Event
+from loadtest_operator.core.run.progress import stage_at
+from loadtest_operator.core.run.rules.always import stop
+from loadtest_operator.core.run.rules.preparing import LEAD, start_command
+from loadtest_operator.core.run.step import QUICK, Rule, Step
+
+SILENCE_SECONDS = 15.0
+"""A worker that does not answer for so long is lost."""
+LATEST_START = timedelta(milliseconds=500)
+"""A worker told later than this before second 0 might miss it."""
+OVERDUE = timedelta(seconds=30)
+"""After the last stage and the graceful stop."""
+RUNNING, COMPLETED = ConditionType.LOAD_RUNNING, ConditionType.LOAD_COMPLETED
+
+
+def worker_lost(observed: Observed) -> Step | None:
+    wanted = observed.valid_spec.load.workers
+    lost = {index: why for index in range(wanted) if (why := _why_lost(observed, index))}
+    if not lost:
+        return None
+    index, why = next(iter(lost.items()))
+    share = 100 * len(lost) / wanted
+    left = max(0.0, 100 - 100 * max(observed.second, 0.0) / observed.valid_spec.load.duration_seconds)
+    silent = max((worker.silent_seconds for worker in observed.workers if worker.index in lost), default=0.0)
+    when = f"{max(observed.second - silent, 0):.0f} s into the load"
+    message = (
+        f"lost worker {listed(lost)} of {wanted} {when} (worker {index}: {why}): "
+        f"{share:.0f} % of the load was missing from then on, the remaining {left:.0f} % of the run was not offered"
+    )
+    return stop(observed, ConditionType.WORKERS_READY, reasons.WORKER_LOST, message)
+
+
+def not_told(observed: Observed) -> Step | None:
+    """Somebody waits and there is time: the operator before us was killed between writing and telling."""
+    start = observed.load_start
+    waiting = observed.in_phase(WorkerPhase.READY)
+    if start is None or not waiting or observed.now > start - LATEST_START:
+        return None
+    return Step("telling workers the start", actions=(start_command(observed, start),), wake_after=0.2)
+
+
+def start_moved(observed: Observed) -> Step | None:
+    """Second 0 has passed and nobody was told: nothing was offered, so there is nothing to repeat."""
+    waiting = observed.in_phase(WorkerPhase.READY)
+    if len(waiting) < observed.valid_spec.load.workers or any(worker.collected for worker in observed.workers):
+        return None
+    begin = times.next_second(observed.now + LEAD)
+    message = f"nobody was told the start in time and no load was offered; load starts at {times.text(begin)}"
+    return Step(
+        says=message,
+        event=Event.START_MOVED,
+        run={"load_start_time": begin},
+        actions=(start_command(observed, begin), Emit("Warning", "StartMoved", message)),
+        wake_after=0.3,
+    )
+
+
+def start_missed(observed: Observed) -> Step | None:
+    waiting = observed.in_phase(WorkerPhase.READY) if observed.second >= 0 else ()
+    astray = [worker for worker in observed.workers if _starts_elsewhen(observed, worker)]
+    if not waiting and not astray:
+        return None
+    who = listed(worker.index for worker in (*waiting, *astray))
+    message = f"worker {who} did not get the start in time (or got another); the load was incomplete"
+    return stop(observed, ConditionType.WORKERS_READY, reasons.START_MISSED, message)
+
+
+def all_drained(observed: Observed) -> Step | None:
+    wanted = observed.valid_spec.load.workers
+    finished = [worker for worker in observed.workers if worker.drained and worker.phase is WorkerPhase.FINISHED]
+    if len(finished) < wanted:
+        return None
+    return Step(
+        says="all stages were offered",
+        event=Event.LOAD_ENDED,
+        claims=(
+            conditions.no(RUNNING, reasons.LOAD_ENDED),
+            conditions.yes(COMPLETED, reasons.LOAD_COMPLETED),
+        ),
+        run={"load_end_time": observed.now},
+        actions=(Emit("Normal", "LoadCompleted", "all stages were offered"),),
+        wake_after=0.1,
+    )
+
+
+def overdue(observed: Observed) -> Step | None:
+    end = observed.load_end
+    grace = timedelta(seconds=observed.valid_spec.load.graceful_stop_seconds) + OVERDUE
+    if end is None or observed.now <= end + grace:
+        return None
+    drained = {worker.index for worker in observed.workers if worker.drained}
+    late = listed(sorted(set(range(observed.valid_spec.load.workers)) - drained))
+    message = f"worker {late} had not ended {grace.total_seconds():.0f} s after the last stage"
+    return stop(observed, COMPLETED, reasons.WORKERS_OVERDUE, message)
+
+
+def auto_stopped(observed: Observed) -> Step | None:
+    if observed.tally is None or observed.second < 0:
+        return None
+    why = thresholds.auto_stop(observed.plan, observed.tally, int(observed.second))
+    return stop(observed, COMPLETED, reasons.AUTO_STOPPED, why) if why else None
+
+
+def beyond_doubt(observed: Observed) -> Step | None:
+    tally = observed.tally
+    if tally is None or observed.second < 0:
+        return None
+    for threshold in observed.plan.thresholds:
+        if threshold.abort_on_fail and (why := thresholds.beyond_doubt(threshold, observed.plan, tally)):
+            message = f"{why}; abortOnFail stopped the run after {observed.second:.0f} s"
+            return stop(observed, COMPLETED, reasons.THRESHOLD_BEYOND_DOUBT, message)
+    return None
+
+
+def offering(observed: Observed) -> Step | None:
+    if observed.second < 0:
+        start = observed.load_start
+        return Step(f"load starts at {times.text(start)}" if start else "", wake_after=0.5)
+    stage = stage_at(observed.plan, observed.second)
+    if stage is None:
+        return Step("waiting for the last answers", wake_after=0.5)
+    message = f"stage {stage.name}, {observed.second:.0f} of {observed.valid_spec.load.duration_seconds} s"
+    claim = conditions.yes(RUNNING, reasons.STAGE_STARTED, f"stage {stage.name} is being offered")
+    return Step(message, claims=(claim,), wake_after=QUICK)
+
+
+RULES: tuple[Rule, ...] = (
+    all_drained,
+    worker_lost,
+    not_told,
+    start_moved,
+    start_missed,
+    overdue,
+    auto_stopped,
+    beyond_doubt,
+    offering,
+)
+
+
+def _starts_elsewhen(observed: Observed, worker: WorkerView) -> bool:
+    """Armed with a time that is not ours: two operators were at work."""
+    start = observed.load_start
+    if worker.state is None or worker.state.start_at is None or start is None or not worker.samples:
+        return False
+    return abs(worker.state.start_at - worker.offset - times.nanoseconds(start)) > times.NANOSECONDS
+
+
+def _why_lost(observed: Observed, index: int) -> str:
+    """Why the worker is lost; empty when it is not."""
+    worker = next((worker for worker in observed.workers if worker.index == index), WorkerView(index))
+    pod = next((pod for pod in observed.pods if pod.index == index), None)
+    if worker.drained and worker.phase is WorkerPhase.FINISHED:
+        return ""
+    if worker.state is not None and worker.ended and worker.phase is not WorkerPhase.FINISHED:
+        deleted = f"its pod {pod.name} was deleted: " if pod and pod.deleting else ""
+        return f"{deleted}{worker.state.message or worker.phase}"
+    return _pod_lost(worker, pod)
+
+
+def _pod_lost(worker: WorkerView, pod: WorkerPod | None) -> str:
+    if pod is None:
+        return "its pod is gone"
+    if not pod.alive and (worker.state is None or worker.silent_seconds > 2):
+        return pod.problem.message if pod.problem else f"its pod {pod.name} is going away"
+    if worker.silent_seconds > SILENCE_SECONDS:
+        return f"no answer for {worker.silent_seconds:.0f} s: {worker.error}"
+    return ""
