@@ -96,7 +96,11 @@ soak: setup ## a hundred short runs with random kills, on the local cluster
 bench-operator: setup ## what the operator costs: CPU, memory, API calls, on the local cluster
 	@KUBECONFIG="$(CURDIR)/.localcluster/kubeconfig" PATH="$(CURDIR)/.localcluster/bin:$$PATH" $(RUN)/python tests/perf/bench_operator.py
 
-bench: setup ## compare with wrk and the peers, side by side (never part of the tests)
+/usr/bin/wrk:
+	@echo "[setup] wrk from Debian (usually 5 s)"
+	@apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends wrk >/dev/null
+
+bench: setup /usr/sbin/nginx /usr/bin/wrk ## compare with wrk and the peers, side by side (never part of the tests)
 	@$(RUN)/python tests/perf/bench.py
 
 clean: cluster-down ## cluster, virtual environment and caches of this clone

@@ -36,6 +36,7 @@ http {{
   server {{
     listen 127.0.0.1:{port} backlog=16384;
     location / {{ return 200 '{{"status":"ok"}}'; }}
+    location /id {{ return 200 '{{"id":"$request_id"}}'; }}
     location /status {{ stub_status; }}
     location /forwarded {{ proxy_pass http://$http_host$request_uri; proxy_set_header Via nginx; proxy_buffering off; }}
     location /missing {{ return 404; }}
@@ -90,7 +91,9 @@ def gradio() -> Iterator[str]:
 
 @contextmanager
 def nginx(*, prefix: tuple[str, ...] = ()) -> Iterator[str]:
-    """The URL of an nginx with one worker that answers 15 bytes of JSON; for paths /forwarded it is a forward proxy.
+    """The URL of an nginx with one worker that answers 15 bytes of JSON; under /id another id each time.
+
+    For paths /forwarded it is a forward proxy.
 
     `prefix` is put before its command, e.g. taskset.
     """

@@ -154,6 +154,33 @@ def requests(scale: Scale) -> list[Table]:
     return tables
 
 
+def varied(scale: Scale) -> list[Table]:
+    """Plain requests whose answers all differ, as those of an API with request ids do."""
+    with real.nginx(prefix=contenders.on_server_core()) as url:
+        rivals: dict[str, Contender] = {
+            "wrk": lambda: contenders.wrk(url, 50, scale.seconds, "/id"),
+            "loadgen": lambda: contenders.generator_requests(url, 50, scale.seconds, "/id"),
+        }
+        return [compare("Requests per second, another id in each answer, 50 connections", "request", rivals, scale)]
+
+
+def usable(scale: Scale) -> list[Table]:
+    """The arrival rate up to which the whole product calls its own measurement valid."""
+    low, high = 0, 64_000
+    tried: dict[str, Any] = {}
+    with contenders.undisturbed(), real.nginx(prefix=contenders.on_server_core()) as url:
+        while high - low > max(250, high // 16):
+            rate = (low + high) // 2
+            tried[str(rate)] = validity = contenders.product(url, rate, scale.seconds + 4)["validity"]
+            low, high = (rate, high) if validity["level"] == "Valid" else (low, rate)
+    table = Table("Usable rate: arrivals/s with one shard and another id in each answer", ("arrivals/s", "measurement"))
+    for rate, found in sorted(tried.items(), key=lambda one: int(one[0])):
+        table.rows.append((f"{int(rate):,}", "; ".join([found["level"], *found.get("reasons", ())])))
+    table.notes.append(f"Valid up to {low:,} arrivals/s, no longer at {high:,}, by halving")
+    table.data = tried
+    return [table]
+
+
 def _bound(run: Callable[[str, int, int], Sample], url: str, connections: int, seconds: int) -> Contender:
     return lambda: run(url, connections, seconds)
 
@@ -292,6 +319,8 @@ def merge(scale: Scale) -> list[Table]:
 
 BENCHES: dict[str, Callable[[Scale], list[Table]]] = {
     "requests": requests,
+    "varied": varied,
+    "usable": usable,
     "events": events,
     "lag": lag,
     "stamps": stamps,

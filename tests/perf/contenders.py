@@ -139,8 +139,8 @@ def generator(what: dict[str, Any], url: str, *, skip: int = 1, stamps: bool = F
     return figures
 
 
-def generator_requests(url: str, connections: int, seconds: int) -> Sample:
-    what = plan({"http": {"path": "/health"}}, closed(connections, seconds + 1))
+def generator_requests(url: str, connections: int, seconds: int, path: str = "/health") -> Sample:
+    what = plan({"http": {"path": path}}, closed(connections, seconds + 1))
     return _generator_sample(generator(what, url), "requests")
 
 
@@ -160,12 +160,25 @@ def generator_stamps(url: str, streams: int, seconds: int) -> Sample:
     return _generator_sample(generator(what, url, skip=2, stamps=True), "events")
 
 
+def product(url: str, rate: int, seconds: int) -> dict[str, Any]:
+    """The whole product on this core at an arrival rate: calibration, supervisor, one shard; its own report."""
+    what = plan({"http": {"path": "/id"}}, [{"name": "load", "durationSeconds": seconds, "arrivalRate": rate}])
+    with tempfile.TemporaryDirectory() as folder:
+        file, out = Path(folder, "plan.json"), Path(folder, "report.json")
+        file.write_text(json.dumps(what))
+        run = [sys.executable, "-m", "loadgen", "run", str(file), "--url", url, "--workers", "1", "--out", str(out)]
+        # The exit code is the verdict's; what counts here is what the report says of the measurement.
+        execute(["sh", "-c", '"$@" || test -s "$0"', str(out), *run], timeout=seconds + 60)
+        report: dict[str, Any] = json.loads(out.read_text())
+    return report
+
+
 def _generator_sample(figures: dict[str, Any], unit: str) -> Sample:
     return Sample(figures[unit], figures["seconds"], figures["cpu"] / 1e6, figures)
 
 
-def wrk(url: str, connections: int, seconds: int) -> Sample:
-    command = [tool("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", url + "/health"]
+def wrk(url: str, connections: int, seconds: int, path: str = "/health") -> Sample:
+    command = [tool("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", url + path]
     out, cpu = execute(command, timeout=seconds + 30)
     return _wrk_sample(out, cpu, 1)
 
