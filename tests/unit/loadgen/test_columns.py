@@ -1,0 +1,36 @@
+"""Tables in narrow terminals: whole numbers or none."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from loadgen.report.columns import Columns
+
+HEADERS = ("", "count", "mean", "P50", "P99")
+
+
+def shown(width: int) -> list[str]:
+    table = Columns(HEADERS, ("mean", "P50"))
+    table.add(("ResponseTime", "12345", "678.9", "543.2", "1234.5"))
+    written = io.StringIO()
+    Console(file=written, width=width, color_system=None).print(table)
+    return [line.rstrip() for line in written.getvalue().splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("width", "columns", "note"),
+    [
+        (80, ["count", "mean", "P50", "P99"], ""),
+        (41, ["count", "mean", "P50", "P99"], ""),
+        (40, ["count", "P50", "P99"], "left out for want of width: mean"),
+        (32, ["count", "P99"], "left out for want of width: mean, P50"),
+    ],
+)
+def test_a_narrow_terminal_does_without_the_least_important(width: int, columns: list[str], note: str) -> None:
+    """What does not fit is left out whole, and named."""
+    header, row, *notes = shown(width)
+    said = " ".join(notes)
+    assert header.split() == columns
+    assert len(row.split()) == len(columns) + 1
+    assert said == note
