@@ -12,7 +12,7 @@ export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 UV := $(CURDIR)/.tools/bin/uv
 RUN := $(CURDIR)/.venv/bin
 
-.PHONY: help setup fmt lint types contracts unit component contract e2e test demo bench crds images cluster-up cluster-down clean soak bench-operator
+.PHONY: help setup fmt lint types contracts unit component contract e2e test demo bench crds images cluster-up cluster-down clean soak bench-operator truth
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -102,6 +102,9 @@ bench-operator: setup ## what the operator costs: CPU, memory, API calls, on the
 
 bench: setup /usr/sbin/nginx /usr/bin/wrk ## compare with wrk and the peers, side by side (never part of the tests)
 	@$(RUN)/python tests/perf/bench.py
+
+truth: setup ## every figure of a report beside what happened; writes docs/truth.md
+	@cd tests && $(RUN)/python -m truth
 
 clean: cluster-down ## cluster, virtual environment and caches of this clone
 	@rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis
