@@ -12,7 +12,7 @@ export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 UV := $(CURDIR)/.tools/bin/uv
 RUN := $(CURDIR)/.venv/bin
 
-.PHONY: help setup fmt lint types contracts unit component contract e2e test demo bench crds images cluster-up cluster-down clean soak bench-operator truth
+.PHONY: help setup fmt lint types contracts unit component contract e2e test demo bench crds images cluster-up cluster-down clean soak bench-operator truth mutants
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -105,6 +105,9 @@ bench: setup /usr/sbin/nginx /usr/bin/wrk ## compare with wrk and the peers, sid
 
 truth: setup ## every figure of a report beside what happened; writes docs/truth.md
 	@cd tests && $(RUN)/python -m truth
+
+mutants: setup ## small faults in the rooms that judge: how many do the unit tests notice? (half an hour)
+	@cd tests && $(UV) run --frozen --all-extras --with 'mutmut==3.8.1' python -m mutants
 
 clean: cluster-down ## cluster, virtual environment and caches of this clone
 	@rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis
