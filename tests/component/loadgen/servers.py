@@ -30,6 +30,17 @@ def answering(*answers: bytes) -> Script:
     return script
 
 
+def by_method(**answers: bytes) -> Script:
+    """The same answer to every request of a method, on whatever connection it comes: calls may overlap on a busy machine."""
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            method = (await request(reader)).split(b" ", 1)[0]
+            writer.write(answers[method.decode()])
+
+    return script
+
+
 def slowly(seconds: float) -> Script:
     """OK, after a while."""
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from plans import CHAT, PAGE, WHOLE, a_plan
 from runs import run
-from servers import OK, Script, answering, serving, slowly
+from servers import OK, Script, answering, by_method, serving, slowly
 
 from fakes.bad import DELTA, DONE, ERROR_EVENT, STREAM_HEAD, body, chunk, request, silence, unused_port
 from loadgen.core.schedule.segment import Segment
@@ -57,8 +57,8 @@ ORDINARY: dict[str, tuple[dict[str, Any], Script, dict[str, int]]] = {
     "a stream without output": (CHAT, answering(STREAM_HEAD + chunk(DONE) + chunk(b"")), {"EmptyOutput": 4}),
     "a whole answer": (WHOLE, answering(body(b'{"choices":[{"message":{"content":"hi"}}]}')), {}),
     "a conversation": (TALK, answering(FULL), {}),
-    "a call": (CALL, answering(*(body(b'{"event_id":"e1"}'), GRADIO) * 4), {}),
-    "a join": (JOIN, answering(*(body(b'{"event_id":"e1"}'), COMPLETED) * 4), {}),
+    "a call": (CALL, by_method(POST=body(b'{"event_id":"e1"}'), GET=GRADIO), {}),
+    "a join": (JOIN, by_method(POST=body(b'{"event_id":"e1"}'), GET=COMPLETED), {}),
 }  # fmt: skip
 
 
@@ -111,11 +111,13 @@ async def test_no_such_host(client: str) -> None:
 
 @pytest.mark.parametrize("client", CLIENTS)
 async def test_times_are_the_servers(client: str) -> None:
-    async with serving(slowly(0.3)) as url:
-        chosen = await ran(client, PAGE, url)
+    """None is shorter than the server took; and the best of four has little to add, whatever else the machine does."""
+    for seconds in (0.1, 0.5):
+        async with serving(slowly(seconds)) as url:
+            chosen = await ran(client, PAGE, url)
 
-    for metric in (Metric.TIME_TO_FIRST_BYTE, Metric.E2E_LATENCY, Metric.RESPONSE_TIME):
-        assert 4 * 0.3e6 <= chosen.histogram(metric).total <= 4 * 0.5e6
+        for metric in (Metric.TIME_TO_FIRST_BYTE, Metric.E2E_LATENCY, Metric.RESPONSE_TIME):
+            assert 1e6 * seconds * 0.999 <= chosen.histogram(metric).at_rank(1) <= 1e6 * (seconds + 0.25)
 
 
 async def test_a_forward_proxy_is_asked_for_the_whole_url(monkeypatch: pytest.MonkeyPatch) -> None:
