@@ -9,8 +9,11 @@ from enum import StrEnum
 
 from loadgen.model.base import Model
 from loadgen.model.plan import Metric, Plan, Severity
+from loadgen.model.record import Group
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
+READABLE = ("1", SCHEMA_VERSION)
+"""Versions that can be shown again; the first kept no `record`, so it cannot be compared."""
 
 
 class Verdict(StrEnum):
@@ -191,3 +194,5 @@ class Report(Model):
     thresholds: tuple[ThresholdResult, ...] = ()
     workers: tuple[WorkerSummary, ...] = ()
     series: tuple[Second, ...] = ()
+    record: tuple[Group, ...] = ()
+    """Each stage × request, whole: what pooling and comparing take their figures from."""
