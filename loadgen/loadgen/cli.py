@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
+from loadgen.core.capacity import steady
 from loadgen.core.judge import lint as problems
 from loadgen.core.judge import thresholds, validity, verdict
 from loadgen.core.stats import summary
@@ -175,7 +176,7 @@ def _judge(plan: Plan, url: str, outcome: Any, cores: float) -> Report:
         aborted=outcome.aborted,
         given_up=outcome.given_up,
     )
-    return summary.report(
+    made = summary.report(
         plan,
         tally,
         target=url,
@@ -186,6 +187,7 @@ def _judge(plan: Plan, url: str, outcome: Any, cores: float) -> Report:
         thresholds=results,
         workers=summary.workers(tally, {state.worker: state.started_late_microseconds / 1000}),
     )
+    return steady.beside(made)
 
 
 def main() -> None:

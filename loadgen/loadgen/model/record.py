@@ -5,6 +5,7 @@ spread and autocorrelation can be answered, and none has been answered in advanc
 notation, which its libraries read in any language; the exact sums that V2 leaves out stand beside it.
 """
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import PlainSerializer
@@ -62,3 +63,22 @@ class Group(Model):
     request: str
     histograms: dict[Metric, Recorded] = {}
     slots: Slots
+
+
+class SteadyState(StrEnum):
+    """Whether a stage's figures would be the same had it lasted twice as long."""
+
+    STEADY = "Steady"
+    DRIFTING = "Drifting"
+    TOO_SHORT = "TooShort"
+
+
+class Steadiness(Model):
+    """What is known of a stage's steady state."""
+
+    state: SteadyState
+    from_second: int | None = None
+    """The second of the run from which it was steady."""
+    change_percent: float | None = None
+    """How far the figure that drifts moved over the stage."""
+    message: str

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from loadgen.model.base import Model
 from loadgen.model.plan import Metric, Plan, Severity
-from loadgen.model.record import Group
+from loadgen.model.record import Group, Steadiness
 
 SCHEMA_VERSION = "2"
 READABLE = ("1", SCHEMA_VERSION)
@@ -103,6 +103,8 @@ class Window(Model):
     """|L − λW| / L: concurrency as counted against sent rate × mean latency. Past 5 % the figures contradict."""
     latencies: dict[Metric, Distribution] = {}
     errors: tuple[ErrorCount, ...] = ()
+    steadiness: Steadiness | None = None
+    """Of a stage: whether its figures are of a steady state."""
 
 
 class Validity(Model):

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from loadgen.core.capacity import steady
 from loadgen.core.stats import summary
 from loadgen.core.stats.tally import Tally
 from loadgen.model.report import Report, Validity, ValidityLevel
@@ -58,7 +59,7 @@ def build(observed: Observed, tally: Tally) -> Artifact:
 def _report(observed: Observed, tally: Tally) -> Report:
     judgement = verdict.judge(observed)
     late = {worker.index: worker.state.started_late_microseconds / 1000 for worker in observed.workers if worker.state}
-    return summary.report(
+    made = summary.report(
         observed.plan,
         tally,
         target=observed.status.run.target,
@@ -69,6 +70,7 @@ def _report(observed: Observed, tally: Tally) -> Report:
         thresholds=judgement.thresholds,
         workers=summary.workers(tally, late),
     )
+    return steady.beside(made)
 
 
 def _packed(observed: Observed, report: Report) -> bytes:
