@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
+from loadgen import commands
 from loadgen.core.capacity import steady
 from loadgen.core.judge import lint as problems
 from loadgen.core.judge import thresholds, validity, verdict
@@ -93,6 +94,9 @@ def report(files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="
             _show(documents.load(file.read_bytes(), str(file)))
         except (LoadgenError, OSError) as error:
             _stop(error, ExitCode.BAD_INPUT)
+
+
+app.command(context_settings={"allow_interspersed_args": False})(commands.compare)
 
 
 @app.command(hidden=True)

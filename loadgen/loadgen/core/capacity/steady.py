@@ -74,7 +74,8 @@ class _Stage:
         return -(-self.stage.ramp_seconds // self.step)
 
     def summed(self, columns: Sequence[Sequence[float]]) -> Series:
-        return np.sum(np.asarray(columns, dtype=np.float64), axis=0)[self.skipped :]
+        total: Series = np.asarray(columns, dtype=np.float64).sum(axis=0)
+        return total[self.skipped :]
 
     def _values(self, name: str) -> Series:
         kept = [group.slots.values.get(Metric.RESPONSE_TIME) for group in self.groups]
