@@ -12,6 +12,8 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
+from loadgen import commands
+from loadgen.core.capacity import steady
 from loadgen.core.judge import lint as problems
 from loadgen.core.judge import thresholds, validity, verdict
 from loadgen.core.stats import summary
@@ -92,6 +94,9 @@ def report(files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="
             _show(documents.load(file.read_bytes(), str(file)))
         except (LoadgenError, OSError) as error:
             _stop(error, ExitCode.BAD_INPUT)
+
+
+app.command(context_settings={"allow_interspersed_args": False})(commands.compare)
 
 
 @app.command(hidden=True)
@@ -175,7 +180,7 @@ def _judge(plan: Plan, url: str, outcome: Any, cores: float) -> Report:
         aborted=outcome.aborted,
         given_up=outcome.given_up,
     )
-    return summary.report(
+    made = summary.report(
         plan,
         tally,
         target=url,
@@ -186,6 +191,7 @@ def _judge(plan: Plan, url: str, outcome: Any, cores: float) -> Report:
         thresholds=results,
         workers=summary.workers(tally, {state.worker: state.started_late_microseconds / 1000}),
     )
+    return steady.beside(made)
 
 
 def main() -> None:

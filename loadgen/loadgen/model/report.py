@@ -9,8 +9,11 @@ from enum import StrEnum
 
 from loadgen.model.base import Model
 from loadgen.model.plan import Metric, Plan, Severity
+from loadgen.model.record import Group, Steadiness
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
+READABLE = ("1", SCHEMA_VERSION)
+"""Versions that can be shown again; the first kept no `record`, so it cannot be compared."""
 
 
 class Verdict(StrEnum):
@@ -100,6 +103,8 @@ class Window(Model):
     """|L − λW| / L: concurrency as counted against sent rate × mean latency. Past 5 % the figures contradict."""
     latencies: dict[Metric, Distribution] = {}
     errors: tuple[ErrorCount, ...] = ()
+    steadiness: Steadiness | None = None
+    """Of a stage: whether its figures are of a steady state."""
 
 
 class Validity(Model):
@@ -191,3 +196,5 @@ class Report(Model):
     thresholds: tuple[ThresholdResult, ...] = ()
     workers: tuple[WorkerSummary, ...] = ()
     series: tuple[Second, ...] = ()
+    record: tuple[Group, ...] = ()
+    """Each stage × request, whole: what pooling and comparing take their figures from."""

@@ -9,7 +9,7 @@ import json
 from pydantic import ValidationError
 
 from loadgen.model.errors import LoadgenError
-from loadgen.model.report import SCHEMA_VERSION, Report
+from loadgen.model.report import READABLE, Report
 
 
 class ReportError(LoadgenError):
@@ -28,8 +28,9 @@ def load(text: str | bytes, name: str = "report") -> Report:
     except (ValueError, RecursionError) as error:
         raise ReportError(f"{name} is not JSON: {error}") from error
     version = document.get("schemaVersion") if isinstance(document, dict) else None
-    if version != SCHEMA_VERSION:
-        raise ReportError(f"{name} has schemaVersion {version!r}; this version of loadgen reads {SCHEMA_VERSION!r}")
+    if version not in READABLE:
+        readable = " and ".join(repr(one) for one in READABLE)
+        raise ReportError(f"{name} has schemaVersion {version!r}; this version of loadgen reads {readable}")
     try:
         return Report.model_validate(document)
     except ValidationError as error:

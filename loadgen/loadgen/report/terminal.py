@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from loadgen.model.plan import Metric, Severity, Statistic
+from loadgen.model.record import SteadyState
 from loadgen.model.report import Result, ValidityLevel, Verdict
 from loadgen.report.columns import Columns
 
@@ -57,6 +58,8 @@ def render(report: Report) -> Group:
         parts.append(_section("Failures", _errors(report.total)))
     if report.thresholds:
         parts.append(_section("Thresholds", _thresholds(report.thresholds)))
+    if any(window.steadiness for window in report.stages):
+        parts.append(_section("Steady state", _steadiness(report)))
     parts.append(_section(f"Measurement: {report.validity.level}", _measurement(report)))
     return Group(*parts)
 
@@ -160,6 +163,20 @@ def _thresholds(thresholds: Iterable[ThresholdResult]) -> Table:
         name = f"{threshold.name}{note}"
         table.add_row(Text(sign, style=style), name, threshold.observed, threshold.wanted, threshold.window)
     return table
+
+
+def _steadiness(report: Report) -> Group:
+    """Stage by stage; what is no steady state stands out."""
+    return Group(
+        *(
+            Text(
+                f"{window.name}: {window.steadiness.state}: {window.steadiness.message}",
+                style="" if window.steadiness.state is SteadyState.STEADY else "yellow",
+            )
+            for window in report.stages
+            if window.steadiness
+        )
+    )
 
 
 def _measurement(report: Report) -> Group:

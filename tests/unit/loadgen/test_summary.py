@@ -149,7 +149,7 @@ def test_a_report_survives_json() -> None:
     [
         ("no", "x is not JSON"),
         ("[]", "x has schemaVersion None"),
-        ('{"schemaVersion": "9"}', "x has schemaVersion '9'; this version of loadgen reads '1'"),
+        ('{"schemaVersion": "9"}', "x has schemaVersion '9'; this version of loadgen reads '1' and '2'"),
         ('{"schemaVersion": "1"}', "x is not a report"),
     ],
 )

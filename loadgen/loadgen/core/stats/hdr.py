@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from loadgen.core.stats.histogram import DIGITS, HIGHEST, LOWEST
+from loadgen.core.stats.histogram import BINS, DIGITS, HIGHEST, LOWEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,6 +50,44 @@ def _runs(histogram: Histogram) -> Iterator[int]:
             yield -empty if empty > 1 else 0
         yield int(histogram.counts[index])
         position = index + 1
+
+
+def decode(text: str) -> list[int]:
+    """The counts of `encode`'s histogram, bin by bin. Raises `ValueError` where the text is no such thing."""
+    try:
+        packed = base64.b64decode(text, validate=True)
+        cookie, length = _COMPRESSED_HEADER.unpack_from(packed)
+        plain = zlib.decompress(packed[_COMPRESSED_HEADER.size :])
+        _, size, *_ = header = _HEADER.unpack_from(plain)
+    except (ValueError, struct.error, zlib.error) as error:
+        raise ValueError(f"no HdrHistogram in V2 notation: {error}") from error
+    expected = (COOKIE, len(plain) - _HEADER.size, 0, DIGITS, LOWEST, HIGHEST, 1.0)
+    if (cookie, length, header) != (COMPRESSED_COOKIE, len(packed) - _COMPRESSED_HEADER.size, expected):
+        raise ValueError(f"no HdrHistogram of {LOWEST} to {HIGHEST} µs with {DIGITS} digits, or cut off ({size} bytes)")
+    return _spread(_read(plain[_HEADER.size :]))
+
+
+def _spread(numbers: Iterator[int]) -> list[int]:
+    counts: list[int] = []
+    for number in numbers:
+        if len(counts) - min(number, 0) > BINS:
+            raise ValueError(f"more than the {BINS} bins that there are")
+        counts.extend([0] * -number if number < 0 else [number])
+    return counts + [0] * (BINS - len(counts))
+
+
+def _read(payload: bytes) -> Iterator[int]:
+    """The inverse of `_number`, one after the other."""
+    value = shift = 0
+    for byte in payload:
+        last = shift == 56
+        value |= (byte if last else byte & 0x7F) << shift
+        shift += 7
+        if last or byte < 0x80:
+            yield (value >> 1) ^ -(value & 1)
+            value = shift = 0
+    if shift:
+        raise ValueError("the counts end in the middle of a number")
 
 
 def _number(value: int) -> bytes:

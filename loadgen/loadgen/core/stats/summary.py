@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from loadgen import __version__
 from loadgen.core.schedule.spans import counted_stages, seconds_of, stage_at
 from loadgen.core.stats import samples
+from loadgen.core.stats.record import record
 from loadgen.model.plan import DISTRIBUTIONS, Metric, Statistic
 from loadgen.model.report import Counts, Distribution, ErrorCount, Report, Second, Window, WorkerSummary
 
@@ -252,4 +253,5 @@ def report(  # noqa: PLR0913  a report has as many parts
         thresholds=tuple(thresholds),
         workers=tuple(workers),
         series=series(plan, tally),
+        record=record(plan, tally),
     )

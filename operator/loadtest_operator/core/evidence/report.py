@@ -1,7 +1,7 @@
 """The whole report of a run as bytes for a ConfigMap: the generator's report, and beside it what the platform saw.
 
-A ConfigMap holds 1 MiB, so the compressed report may have 900 KiB; a run so long that it has more loses its per-
-second series first (the status and the windows have the figures).
+A ConfigMap holds 1 MiB, so the compressed report may have 900 KiB; a run that has more loses its per-second
+series first (the status and the windows have the figures), then its record.
 """
 
 import base64
@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from loadgen.core.capacity import steady
 from loadgen.core.stats import summary
 from loadgen.core.stats.tally import Tally
 from loadgen.model.report import Report, Validity, ValidityLevel
@@ -40,8 +41,9 @@ def build(observed: Observed, tally: Tally) -> Artifact:
     """The artifact of a run that is being judged."""
     report = _report(observed, tally)
     data = _packed(observed, report)
-    if len(data) > MOST_BYTES:
-        data = _packed(observed, report.model_copy(update={"series": ()}))
+    for lost in ({"series": ()}, {"series": (), "record": ()}):
+        if len(data) > MOST_BYTES:
+            data = _packed(observed, report.model_copy(update=lost))
     if len(data) > MOST_BYTES:
         raise ValueError(f"the report has {len(data)} bytes compressed; a ConfigMap takes {MOST_BYTES}")
     name = observed.names.report
@@ -57,7 +59,7 @@ def build(observed: Observed, tally: Tally) -> Artifact:
 def _report(observed: Observed, tally: Tally) -> Report:
     judgement = verdict.judge(observed)
     late = {worker.index: worker.state.started_late_microseconds / 1000 for worker in observed.workers if worker.state}
-    return summary.report(
+    made = summary.report(
         observed.plan,
         tally,
         target=observed.status.run.target,
@@ -68,6 +70,7 @@ def _report(observed: Observed, tally: Tally) -> Report:
         thresholds=judgement.thresholds,
         workers=summary.workers(tally, late),
     )
+    return steady.beside(made)
 
 
 def _packed(observed: Observed, report: Report) -> bytes:
