@@ -87,13 +87,16 @@ def identity(chosen: Settings) -> str:
 
 
 async def operate(context: Context) -> None:
-    """kopf and the janitor; whoever ends first ends the other."""
+    """kopf and the janitor; whoever ends first ends the other. Raises what the janitor died of: then the process must end,
+    for nobody would notice that nothing is tidied up any more."""
     registry = kopf.OperatorRegistry()
     startup.register(registry)
     loadtest.register(registry, context)
     schedule.register(registry, context)
     chosen = context.settings
     tidy = asyncio.create_task(janitor.keep_tidy(context), name="janitor")
+    stop = asyncio.Event()
+    tidy.add_done_callback(lambda _: stop.set())
     try:
         await kopf.operator(
             registry=registry,
@@ -103,6 +106,7 @@ async def operate(context: Context) -> None:
             standalone=True,
             clusterwide=not chosen.watch_namespaces,
             namespaces=chosen.watch_namespaces,
+            stop_flag=stop,
         )
     finally:
         tidy.cancel()

@@ -47,6 +47,11 @@ class Context:
     def memory(self, uid: str) -> Memory:
         return self.memories.setdefault(uid, Memory())
 
+    def forget(self, uid: str) -> None:
+        """Nothing of this LoadTest stays in memory."""
+        if memory := self.memories.pop(uid, None):
+            memory.run.end()
+
     def wake(self, uid: str) -> None:
         """There is news for whoever follows this LoadTest."""
         if bell := self.bells.get(uid):

@@ -45,7 +45,7 @@ def forget(context: Context, metadata: Object) -> None:
     targets.release(context, metadata)
     janitor.forget(context, metadata)
     context.metrics.forget(metadata["namespace"], metadata["name"])
-    context.memories.pop(metadata["uid"], None)
+    context.forget(metadata["uid"])
 
 
 async def _stop(context: Context, body: Object, memory: Memory) -> None:

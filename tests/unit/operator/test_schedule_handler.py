@@ -13,7 +13,8 @@ from loadtest_operator.adapters.metrics.schedules import ScheduleMetrics
 from loadtest_operator.core.common.kinds import Kind
 from loadtest_operator.core.common.settings import Settings
 from loadtest_operator.handlers.context import Context
-from loadtest_operator.handlers.schedule import RETRY_SECONDS, Memory, look
+from loadtest_operator.handlers.follow import RETRY_SECONDS
+from loadtest_operator.handlers.schedule import ScheduleMemory, look
 from unit.operator.schedule_world import NOON, UID, a_child
 
 CHILD = "nightly-29671980"
@@ -58,7 +59,7 @@ class Bench:
     """A schedule that is due every hour, and an operator that looks at it."""
 
     server: Server = field(default_factory=Server)
-    memory: Memory = field(default_factory=Memory)
+    memory: ScheduleMemory = field(default_factory=ScheduleMemory)
     now: datetime = NOON
 
     def __post_init__(self) -> None:

@@ -5,15 +5,18 @@ rotated; outside: the kubeconfig with its certificates or plug-ins); requests ar
 """
 
 import json
+import re
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 import aiohttp
 from kubernetes.aio import config
 from kubernetes.aio.client import Configuration
+from yarl import URL
 
-from loadtest_operator.adapters.errors import ConflictError, NotFoundError, of_status, translated
+from loadtest_operator.adapters.errors import ConflictError, InvalidError, NotFoundError, of_status, translated
 from loadtest_operator.core.common.kinds import LEASE, Kind
 
 Object = dict[str, Any]
@@ -110,12 +113,17 @@ class KubeApi:
         timeout_seconds: float,
         read: Read,
     ) -> tuple[int, bytes]:
-        """A request to a pod or Service through the API server. `read` bounds what is taken of the answer."""
+        """A request to a pod or Service through the API server. `read` bounds what is taken of the answer. The path goes out
+        byte for byte; with steps `..` in it, it would be another one, asked for with the operator's own rights."""
+        if leaves(path):
+            raise InvalidError(f"{method} {path[:200]}: a path with steps . or .. is not sent through the API server")
         with translated(f"{method} {path} through the API server"):
             async with self._session.request(
                 method,
-                self._configuration.host + path,
+                URL(self._configuration.host + path, encoded=True),
                 headers={**headers, **await self._authorization()},
+                skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
+                allow_redirects=False,
                 data=body,
                 timeout=aiohttp.ClientTimeout(total=timeout_seconds),
             ) as response:
@@ -147,6 +155,12 @@ class KubeApi:
     async def _authorization(self) -> dict[str, str]:
         token = await self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
         return {"Authorization": token} if token else {}
+
+
+def leaves(path: str) -> bool:
+    """Whether somebody on the way might resolve the path to one outside of what it begins with."""
+    plain = unquote(unquote(path.partition("?")[0]))
+    return bool({".", ".."} & set(re.split(r"[/\\]", plain)))
 
 
 def _nobody_else() -> None:

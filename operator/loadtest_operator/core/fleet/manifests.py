@@ -13,7 +13,7 @@ from loadgen.core.prompts.material import wanted
 from loadgen.model.references import Holder
 from loadtest_operator.api.loadtest import LoadTestSpec
 from loadtest_operator.core.common.kinds import CONFIG_MAP, JOB, NETWORK_POLICY, POD, SECRET, SERVICE
-from loadtest_operator.core.common.names import Names, shorten
+from loadtest_operator.core.common.names import Names
 from loadtest_operator.core.common.settings import WorkerAccess
 from loadtest_operator.core.observed import Observed
 
@@ -152,10 +152,15 @@ def via(observed: Observed) -> str:
     return f"{observed.names.proxy}.{observed.namespace}.svc:{PROXY_PORT}" if observed.uses_proxy else ""
 
 
+def worker_labels(names: Names) -> dict[str, str]:
+    """What every worker carries, whatever the user adds."""
+    return {"app.kubernetes.io/name": "loadtest-worker", **names.labels(WORKER)}
+
+
 def _pod_metadata(names: Names, spec: LoadTestSpec, component: str) -> Object:
     template = spec.worker_template
     return {
-        "labels": {**template.labels, "app.kubernetes.io/name": "loadtest-worker", **names.labels(component)},
+        "labels": {**template.labels, **worker_labels(names), **names.labels(component)},
         "annotations": {
             "prometheus.io/scrape": "true",
             "prometheus.io/port": str(METRICS_PORT),
@@ -309,8 +314,3 @@ def _upstream(url: str) -> str:
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
     return f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
-
-
-def label_value(text: str) -> str:
-    """A label value for any name."""
-    return shorten(text)

@@ -16,7 +16,7 @@ from loadtest_operator.core.fleet.pods import WorkerPod
 from loadtest_operator.core.observed import Observed, WorkerView, listed
 from loadtest_operator.core.run.lifecycle import Event
 from loadtest_operator.core.run.progress import stage_at
-from loadtest_operator.core.run.rules.always import stop
+from loadtest_operator.core.run.rules.always import leads_elsewhere, stop
 from loadtest_operator.core.run.rules.preparing import LEAD, start_command
 from loadtest_operator.core.run.step import QUICK, Rule, Step
 
@@ -141,6 +141,7 @@ def offering(observed: Observed) -> Step | None:
 
 
 RULES: tuple[Rule, ...] = (
+    leads_elsewhere,
     all_drained,
     worker_lost,
     not_told,
