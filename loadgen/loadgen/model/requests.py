@@ -30,7 +30,7 @@ def _sendable(path: str) -> str:
     """Sent byte for byte, by the load and by the probe before it."""
     if not re.match(PATH + r"\Z", path):
         raise ValueError(
-            f"{path[:100]!r} cannot be sent as it is: begin it with / and write spaces, line breaks, # and whatever is not "
+            f"{path[:100]!r} cannot be sent as it is: write spaces, line breaks, # and whatever is not "
             "ASCII percent-encoded, such as %20"
         )
     if DOTS.search(path.partition("?")[0]):
@@ -40,7 +40,7 @@ def _sendable(path: str) -> str:
 
 PATH_SCHEMA = {"type": "string", "pattern": PATH, "maxLength": 2048}
 VALUE_SCHEMA = {"type": "string", "pattern": HEADER_VALUE, "maxLength": 4096}
-Path = Annotated[str, AfterValidator(_sendable), Field(max_length=2048), WithJsonSchema(PATH_SCHEMA)]
+Path = Annotated[str, Field(pattern=r"^/", max_length=2048), AfterValidator(_sendable), WithJsonSchema(PATH_SCHEMA)]
 Milliseconds = Annotated[int, Field(ge=1, le=3_600_000)]
 HeaderValue = Annotated[str, Field(max_length=4096), WithJsonSchema(VALUE_SCHEMA)]
 StatusCode = Annotated[int, Field(ge=100, le=599)]

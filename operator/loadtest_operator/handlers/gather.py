@@ -24,6 +24,7 @@ from loadtest_operator.adapters.workers import proxy
 from loadtest_operator.adapters.workers.control import Address
 from loadtest_operator.api.loadtest import LoadTestSpec
 from loadtest_operator.api.meta import ConditionType
+from loadtest_operator.api.problems import sentences
 from loadtest_operator.api.status import LoadTestStatus, Phase
 from loadtest_operator.core.common import conditions, times
 from loadtest_operator.core.common.kinds import CONFIG_MAP, EVENT, JOB, POD, SECRET, SERVICE
@@ -93,10 +94,7 @@ def parsed(spec: Object) -> tuple[LoadTestSpec | None, tuple[str, ...]]:
     try:
         return LoadTestSpec.model_validate(spec), ()
     except ValidationError as error:
-        return None, tuple(
-            f"{'.'.join(['spec', *(str(part) for part in problem['loc'])])}: {problem['msg']}"
-            for problem in error.errors()
-        )
+        return None, sentences(error)
 
 
 async def _spec_of_run(

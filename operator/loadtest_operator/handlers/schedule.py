@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from loadtest_operator.adapters.errors import AdapterError, ConflictError, NotFoundError
 from loadtest_operator.adapters.metrics.schedules import ScheduleMetrics
 from loadtest_operator.api.meta import GROUP, VERSION
+from loadtest_operator.api.problems import sentences
 from loadtest_operator.api.schedule import LoadTestScheduleSpec, LoadTestScheduleStatus
 from loadtest_operator.core.actions import Delete, Emit
 from loadtest_operator.core.common import diff
@@ -132,8 +133,7 @@ def _spec(body: Object) -> tuple[LoadTestScheduleSpec | None, tuple[str, ...]]:
     try:
         return LoadTestScheduleSpec.model_validate(body["spec"]), ()
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False)
-        return None, tuple(f"spec.{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in found)
+        return None, sentences(error)
 
 
 async def _write(context: Context, body: Object, status: LoadTestScheduleStatus) -> None:

@@ -26,9 +26,6 @@ WORKER, PROXY = "worker", "proxy"
 TOKEN_FILE, PLAN_FILE = "/etc/loadtest/token/token", "/etc/loadtest/plan/plan.json"
 DATA = "/etc/loadtest/data"
 """Folder of what the spec refers to: one volume, one file for each key and nothing else of the objects."""
-DEFAULT_REQUESTS = {"cpu": "100m", "memory": "128Mi"}
-# Memory is limited so that a leak cannot hurt the node; CPU is not, for a throttled generator measures itself.
-DEFAULT_LIMITS = {"memory": "512Mi"}
 # After activeDeadlineSeconds the operator has time to collect; then the worker ends itself, then the Job ends it.
 WORKER_GRACE_SECONDS, JOB_GRACE_SECONDS = 120, 180
 
@@ -236,7 +233,7 @@ def _items(keys: Mapping[str, str]) -> list[Object]:
 
 
 def _container(observed: Observed, name: str, environment: Mapping[str, str]) -> Object:
-    resources = observed.valid_spec.worker_template.resources
+    requests, limits = observed.valid_spec.worker_template.resources.effective
     return {
         "name": name,
         "image": observed.settings.worker_image,
@@ -244,10 +241,7 @@ def _container(observed: Observed, name: str, environment: Mapping[str, str]) ->
         "command": ["python", "-m", "loadgen", name],
         "env": [{"name": key, "value": value} for key, value in environment.items()],
         "ports": [{"name": "control", "containerPort": CONTROL_PORT}],
-        "resources": {
-            "requests": {**DEFAULT_REQUESTS, **resources.requests},
-            "limits": {**DEFAULT_LIMITS, **resources.limits},
-        },
+        "resources": {"requests": requests, "limits": limits},
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},

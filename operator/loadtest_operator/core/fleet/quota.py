@@ -5,24 +5,11 @@ pods=6,…, limited: pods=6,…` (k8s.io/apiserver, plugin/resourcequota). Words
 """
 
 import re
-from decimal import Decimal
+
+from loadtest_operator.api.worker import amount
 
 FULL = "exceeded quota"
 AMOUNTS = re.compile(r"(requested|limited): ([^\s,]+=[^\s,]+(?:,[^\s,]+=[^\s,]+)*)")
-QUANTITY = re.compile(r"^([0-9]+(?:\.[0-9]+)?)(m|k|[KMGTPE]i?)?$")
-SUFFIXES: dict[str | None, Decimal] = {
-    None: Decimal(1),
-    "m": Decimal("0.001"),
-    "k": Decimal(1000),
-    **{letter: Decimal(1000) ** power for power, letter in enumerate("KMGTPE", 1)},
-    **{f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGTPE", 1)},
-}
-
-
-def amount(text: str) -> Decimal | None:
-    """A quantity such as 500m or 2Gi as a number; nothing where it is none."""
-    found = QUANTITY.match(text)
-    return Decimal(found[1]) * SUFFIXES[found[2]] if found else None
 
 
 def is_full(message: str) -> bool:
