@@ -11,7 +11,7 @@ from loadgen.core.stats.tally import Tally
 from loadgen.model.wire import WorkerState
 from loadtest_operator.adapters.kube.paced import Paced
 from loadtest_operator.adapters.target.material import Found
-from loadtest_operator.api.loadtest import LoadTestSpec
+from loadtest_operator.api.loadtest import LoadTestSpec, Target
 from loadtest_operator.api.status import LoadTestStatus
 from loadtest_operator.core.fleet.pods import WorkerPod
 from loadtest_operator.core.observed import JobView, ProbeResult, ProxyView, Stored
@@ -110,6 +110,8 @@ class Memory:
     """The LoadTest's resourceVersion that the next write rests on."""
     generation: int = 0
     """Of the spec that was looked at last."""
+    identity: tuple[Target, str] | None = None
+    """Which workload a target is, as it was when this was asked."""
     deleting: bool = False
     failures: Failures = field(default_factory=Failures)
     run: RunMemory = field(default_factory=RunMemory)

@@ -70,9 +70,3 @@ def serving(services: Iterable[Object], given: Mapping[str, str], ours: Mapping[
                 f"become endpoints of Service {service['metadata']['name']} and take its clients' requests: use other labels"
             )
     return ""
-
-
-def target_key(spec: LoadTestSpec, namespace: str) -> str:
-    """Equal for two LoadTests that name the same target."""
-    reference = spec.target.service_ref
-    return f"{reference.namespace or namespace}/{reference.name}" if reference else str(spec.target.url)
