@@ -107,7 +107,9 @@ class LoadTestScheduleStatus(StatusModel):
     last_schedule_time: Time | None = None
     """When a LoadTest was made last."""
     next_schedule_time: Time | None = None
-    """When the next one is due."""
+    """When the next one is due; absent while suspended."""
+    counted_until_time: Time | None = None
+    """While suspended: starts before this were counted as missed."""
     last_successful_time: Time | None = None
     """When a LoadTest passed last."""
     missed_starts: int = 0

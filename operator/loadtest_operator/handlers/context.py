@@ -41,6 +41,8 @@ class Context:
     agenda_changed: asyncio.Event = field(default_factory=asyncio.Event)
     settled: dict[str, int] = field(default_factory=dict)
     """By uid: the run whose end was seen through."""
+    known: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """By uid: namespace and name of the LoadTests that the watch has told of."""
     bells: dict[str, asyncio.Event] = field(default_factory=dict)
     """By uid: wakes the one who follows this LoadTest."""
 

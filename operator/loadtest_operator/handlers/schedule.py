@@ -21,7 +21,9 @@ from loadtest_operator.api.schedule import LoadTestScheduleSpec, LoadTestSchedul
 from loadtest_operator.core.actions import Delete, Emit
 from loadtest_operator.core.common import diff
 from loadtest_operator.core.common.kinds import EVENT, LOAD_TEST, LOAD_TEST_SCHEDULE
+from loadtest_operator.core.common.settings import Settings
 from loadtest_operator.core.evidence import events
+from loadtest_operator.core.run import guard
 from loadtest_operator.core.schedule import children as schedule_children
 from loadtest_operator.core.schedule.children import REPLACED_ANNOTATION, SCHEDULE_LABEL
 from loadtest_operator.core.schedule.starts import (
@@ -101,7 +103,7 @@ async def _look(context: Context, metrics: ScheduleMetrics, memory: ScheduleMemo
     if body is None or "deletionTimestamp" in body["metadata"]:
         return RETRY_SECONDS
     labels = f"{SCHEDULE_LABEL}={name}"
-    observed = observe(body, await context.kube.list(LOAD_TEST, namespace, labels=labels), memory)
+    observed = observe(body, await context.kube.list(LOAD_TEST, namespace, labels=labels), memory, context.settings)
     decision = decide_schedule(observed, context.clock())
     await _write(context, body, decision.status)
     await _act(context, observed, memory, decision.actions)
@@ -109,7 +111,9 @@ async def _look(context: Context, metrics: ScheduleMetrics, memory: ScheduleMemo
     return decision.wake_after
 
 
-def observe(body: Object, children: list[dict[str, Any]], memory: ScheduleMemory) -> ObservedSchedule:
+def observe(
+    body: Object, children: list[dict[str, Any]], memory: ScheduleMemory, settings: Settings
+) -> ObservedSchedule:
     """What the API server said, as the decision wants it."""
     metadata = body["metadata"]
     spec, problems = _spec(body)
@@ -124,6 +128,7 @@ def observe(body: Object, children: list[dict[str, Any]], memory: ScheduleMemory
         status=LoadTestScheduleStatus.model_validate(body.get("status") or {}),
         children=schedule_children.seen(children, metadata["uid"]),
         problems=problems,
+        refusals=guard.refusals(spec.load_test_template.spec, metadata["namespace"], settings) if spec else (),
         started=memory.started,
         trouble=memory.trouble,
     )

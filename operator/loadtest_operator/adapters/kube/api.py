@@ -24,6 +24,7 @@ Read = Callable[[aiohttp.ClientResponse], Awaitable[bytes]]
 
 TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5)
 CONNECTIONS = 64
+METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 MERGE = "application/merge-patch+json"
 
 
@@ -58,11 +59,15 @@ class KubeApi:
         except NotFoundError:
             return None
 
-    async def list(self, kind: Kind, namespace: str | None, labels: str = "", fields: str = "") -> list[Object]:
+    async def list(
+        self, kind: Kind, namespace: str | None, labels: str = "", fields: str = "", *, metadata_only: bool = False
+    ) -> list[Object]:
+        """All of them, page by page."""
+        accept = METADATA if metadata_only else "application/json"
         query = {"labelSelector": labels, "fieldSelector": fields, "limit": "500"}
         items: list[Object] = []
         while True:
-            page = await self._json("GET", kind.path(namespace), query=query)
+            page = await self._json("GET", kind.path(namespace), query=query, accept=accept)
             items += page["items"]
             if not (token := page.get("metadata", {}).get("continue")):
                 return items
@@ -137,9 +142,10 @@ class KubeApi:
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         content: str = "application/json",
+        accept: str = "application/json",
     ) -> Object:
         self.calls += 1
-        headers = {"Accept": "application/json", "Content-Type": content, **await self._authorization()}
+        headers = {"Accept": accept, "Content-Type": content, **await self._authorization()}
         data = json.dumps(body) if body is not None else None
         parameters = {key: value for key, value in (query or {}).items() if value}
         with translated(f"{method} {path}"):
