@@ -19,10 +19,17 @@ from loadtest_operator.adapters.workers.control import ControlClient
 from loadtest_operator.adapters.workers.sessions import pod_session
 from loadtest_operator.core.common import settings
 from loadtest_operator.core.common.settings import Settings, SettingsError
-from loadtest_operator.handlers import janitor, loadtest, schedule, startup
+from loadtest_operator.handlers import gone, janitor, loadtest, schedule, startup
 from loadtest_operator.handlers.context import Context
 
 BAD_SETTINGS, LEASE_LOST = 2, 3
+
+
+BESIDE_KOPF = (janitor.keep_tidy, gone.keep_looking)
+
+
+class BackgroundError(Exception):
+    """Something ended that never should."""
 
 
 def main() -> int:
@@ -87,13 +94,17 @@ def identity(chosen: Settings) -> str:
 
 
 async def operate(context: Context) -> None:
-    """kopf and the janitor; whoever ends first ends the other."""
+    """kopf and what runs beside it for ever; whoever ends first ends the others. Raises BackgroundError where that was not kopf:
+    then the process must end, for nobody would notice that nothing is tidied up any more."""
     registry = kopf.OperatorRegistry()
     startup.register(registry)
     loadtest.register(registry, context)
     schedule.register(registry, context)
     chosen = context.settings
-    tidy = asyncio.create_task(janitor.keep_tidy(context), name="janitor")
+    stop = asyncio.Event()
+    beside = [asyncio.create_task(each(context), name=each.__module__) for each in BESIDE_KOPF]
+    for task in beside:
+        task.add_done_callback(lambda _: stop.set())
     try:
         await kopf.operator(
             registry=registry,
@@ -103,11 +114,15 @@ async def operate(context: Context) -> None:
             standalone=True,
             clusterwide=not chosen.watch_namespaces,
             namespaces=chosen.watch_namespaces,
+            stop_flag=stop,
         )
     finally:
-        tidy.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await tidy
+        for task in beside:
+            task.cancel()
+        ends = await asyncio.gather(*beside, return_exceptions=True)
+    for end in ends:
+        if not isinstance(end, asyncio.CancelledError):
+            raise BackgroundError(f"what runs beside kopf has ended: {end}") from (end if end else None)
 
 
 if __name__ == "__main__":

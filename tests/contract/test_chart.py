@@ -1,7 +1,7 @@
 """The chart renders, fits the restricted Pod Security Standard, and grants exactly what the code asks for."""
 
+import ast
 import functools
-import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from contract.objects import ROOT, Object
+from loadtest_operator.adapters.target import material
 from loadtest_operator.core.common import kinds, settings
 
 pytestmark = pytest.mark.e2e
@@ -33,7 +34,6 @@ VERBS = {
     "Delete": {"delete"},
 }
 """What each method of adapters.kube and each action asks of the API server; Create adopts what is there."""
-CALL = re.compile(r"\b(?:kube\.)?(get|list|create|replace|merge_patch|put|delete|Create|Delete)\(\s*([A-Z][A-Z_]+),")
 KOPF: Grants = {
     *(("loadtests", verb) for verb in ("get", "list", "watch", "patch")),
     *(("loadtestschedules", verb) for verb in ("list", "watch", "patch")),
@@ -41,12 +41,12 @@ KOPF: Grants = {
     ("events", "create"),
 }
 INDIRECT: Grants = {
-    *((kind.plural, "get") for kind in kinds.WORKLOADS.values()),
+    *((kind.plural, "get") for kind in (*kinds.WORKLOADS.values(), *material.KINDS.values())),
     ("loadtests/status", "patch"),
     ("loadtestschedules/status", "patch"),
     ("secrets", "create"),
 }
-"""Through a variable: the workload's kind, the status subresource, the drawn token."""
+"""Through a variable: the workload's kind, what a spec refers to, the status subresource, the drawn token."""
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +62,6 @@ def helm() -> str:
 def render(helm: str) -> Render:
     """What helm template makes of the chart with some values."""
 
-    @functools.cache
     @functools.cache
     def rendered(*values: str) -> list[Object]:
         flags = [flag for value in values for flag in ("--set", value)]
@@ -85,14 +84,22 @@ def grants(roles: list[Object]) -> Grants:
     return {(resource, verb) for rule in rules for resource in rule["resources"] for verb in rule["verbs"]}
 
 
+@functools.cache
 def asked() -> Grants:
-    """Every (resource, verb) that the source asks for by name of a kind."""
-    found: Grants = set()
-    for path in SOURCE.rglob("*.py"):
-        for method, kind in CALL.findall(path.read_text()):
-            if isinstance(resource := getattr(kinds, kind, None), kinds.Kind):
-                found |= {(resource.plural, verb) for verb in VERBS[method]}
-    return found
+    """Every (resource, verb) that the source asks for by name of a kind: read from the syntax of all of it, whatever was
+    imported or run before."""
+    trees = [ast.parse(path.read_bytes()) for path in sorted(SOURCE.rglob("*.py"))]
+    return {
+        grant for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call) for grant in asked_by(node)
+    }
+
+
+def asked_by(call: ast.Call) -> Grants:
+    """`kube.get(POD, …)`, `Create(JOB, …)`."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    first = call.args[0] if call.args else None
+    resource = getattr(kinds, first.id, None) if isinstance(first, ast.Name) else None
+    return {(resource.plural, verb) for verb in VERBS.get(name, ())} if isinstance(resource, kinds.Kind) else set()
 
 
 @pytest.mark.parametrize(
@@ -110,7 +117,24 @@ def test_roles_grant_what_is_asked_for_and_nothing_else(render: Render, values: 
 def test_pod_proxy_is_granted_only_where_it_is_the_way_to_workers(render: Render) -> None:
     assert not {verb for resource, verb in grants(of_kind(render(), "ClusterRole")) if resource == "pods/proxy"}
     proxied = grants(of_kind(render("workerAccess=ApiServerProxy"), "ClusterRole"))
-    assert {verb for resource, verb in proxied if resource == "pods/proxy"} == {"get", "create", "update", "delete"}
+    every = {"get", "create", "update", "patch", "delete"}  # a request of a plan may have any method
+    assert {verb for resource, verb in proxied if resource == "pods/proxy"} == every
+
+
+def test_the_probes_way_to_a_target_is_granted_where_the_target_is(render: Render) -> None:
+    """Without it the API server's own no would be all that is ever heard of a target in another namespace."""
+    objects = render("workerAccess=ApiServerProxy", "watchNamespaces={a}", "allowedTargetNamespaces={c}")
+    targets = [role for role in of_kind(objects, "Role") if role["metadata"]["namespace"] == "c"]
+    assert ("pods/proxy", "patch") in grants(targets)
+
+
+def test_nobody_reads_the_metrics_who_is_not_named(render: Render) -> None:
+    """They name the runs of every namespace."""
+    (closed,) = of_kind(render(), "NetworkPolicy")
+    assert [rule["ports"][0]["port"] for rule in closed["spec"]["ingress"]] == ["probe"]
+    (opened,) = of_kind(render("networkPolicy.metricsFrom[0].podSelector.matchLabels.app=prometheus"), "NetworkPolicy")
+    (rule,) = [rule for rule in opened["spec"]["ingress"] if rule["ports"][0]["port"] == "metrics"]
+    assert rule["from"] == [{"podSelector": {"matchLabels": {"app": "prometheus"}}}]
 
 
 def test_nothing_may_read_all_secrets(render: Render) -> None:

@@ -44,11 +44,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, create, delete]
-{{- if eq .Values.workerAccess "ApiServerProxy" }}
-- apiGroups: [""]
-  resources: [pods/proxy]
-  verbs: [get, create, update, delete]
-{{- end }}
+{{ include "loadtest.proxyRule" . }}
 # By name, never listed or watched: the Secret of each run, and what spec.target refers to. For authorization a Secret is
 # only used where it is labelled loadtest.dev/authorization=true.
 - apiGroups: [""]
@@ -59,7 +55,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   verbs: [get, create, patch, delete]
 - apiGroups: [""]
   resources: [services]
-  verbs: [get, create, delete]
+  verbs: [get, list, create, delete] # list: does one of them select the workers by labels that a user gave?
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
   verbs: [get, create, delete]
@@ -68,7 +64,18 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   verbs: [list, create]
 {{- end -}}
 
-{{/* What the operator reads of a target: nothing here can change it. */}}
+{{/* The way to pods where their addresses cannot be reached: to workers, and for the probe to the target's. The verb is the
+request's method: get, create (POST), update (PUT), patch, delete. */}}
+{{- define "loadtest.proxyRule" -}}
+{{- if eq .Values.workerAccess "ApiServerProxy" }}
+- apiGroups: [""]
+  resources: [pods/proxy]
+  verbs: [get, create, update, patch, delete]
+{{- end }}
+{{- end -}}
+
+{{/* What the operator reads of a target: nothing here can change it (but what a LoadTest sends to it can, by the API server's
+proxy as by any other way). */}}
 {{- define "loadtest.targetRules" -}}
 - apiGroups: [""]
   resources: [services]
@@ -85,6 +92,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 - apiGroups: [autoscaling]
   resources: [horizontalpodautoscalers]
   verbs: [get, list]
+{{ include "loadtest.proxyRule" . }}
 {{- end -}}
 
 {{- define "loadtest.subject" -}}

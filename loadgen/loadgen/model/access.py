@@ -10,11 +10,11 @@ from pydantic import Field, field_validator, model_validator
 
 from loadgen.model.base import Model, require_exactly_one
 from loadgen.model.references import FromEither, FromSecret
-from loadgen.model.requests import Request
+from loadgen.model.requests import OWN_HEADERS, Request
 
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][-_.A-Za-z0-9]*$", min_length=1, max_length=64)]
 ServerName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", min_length=1, max_length=253)]
-RESERVED_HEADERS = ("host", "connection", "content-length", "content-type", "transfer-encoding")
+RESERVED_HEADERS = (*OWN_HEADERS, "content-type")
 """What the generator writes itself."""
 
 

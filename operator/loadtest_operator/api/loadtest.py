@@ -14,7 +14,7 @@ from loadgen.model.access import Access, refuse_twice_given
 from loadgen.model.base import Model, require_exactly_one
 from loadgen.model.plan import Criterion, Plan, Stage
 from loadgen.model.requests import Name, Request
-from loadtest_operator.api.meta import API_VERSION, Namespace, ObjectMeta, ObjectName, Port, unique_names
+from loadtest_operator.api.meta import API_VERSION, Namespace, ObjectMeta, ObjectName, Port, some, unique_names
 from loadtest_operator.api.status import LoadTestStatus
 from loadtest_operator.api.worker import WorkerTemplate
 
@@ -315,7 +315,7 @@ class LoadTestSpec(Plan):
     def _stage(self, name: str, where: str) -> Stage:
         stages = {stage.name: stage for stage in self.load.stages}
         if name not in stages:
-            raise ValueError(f"{where} {name!r} is no stage: one of {', '.join(stages)}")
+            raise ValueError(f"{where} {name!r} is no stage: one of {some(stages)}")
         return stages[name]
 
     def _check_fault(self, fault: Fault) -> None:

@@ -163,6 +163,12 @@ class Condition(Model):
     """metadata.generation that the condition was computed from."""
 
 
+def some(names: Iterable[str], most: int = 8) -> str:
+    """The first names; a message has no room for all."""
+    every = list(names)
+    return ", ".join(every[:most]) + (f" and {len(every) - most} more" if len(every) > most else "")
+
+
 def unique_names(items: Iterable[Named], where: str) -> None:
     """Raises when two things of a list have the same name."""
     names = [item.name for item in items]

@@ -11,7 +11,7 @@ from typing import Any
 
 from loadgen.model import access, plan, references, requests
 from loadgen.model.base import Model
-from loadtest_operator.api import loadtest, worker
+from loadtest_operator.api import loadtest, schedule, worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,19 @@ def unchanged(field: str, *, optional: bool = False) -> Rule:
 def quoted(names: list[str]) -> str:
     """A CEL list of strings."""
     return "[" + ", ".join(f"'{name}'" for name in names) + "]"
+
+
+def harmless(field: str, known: worker.Harmless) -> Rule:
+    """Keys without a prefix, and those with one that take nothing."""
+    allowed = "".join(
+        f" || (key == '{key}' && self.{field}[key] in {quoted([*values])})" for key, values in known.items()
+    )
+    return Rule(
+        f"!has(self.{field}) || self.{field}.all(key, key.matches('{worker.LABEL_NAME}'){allowed})",
+        f"{field}: keys with a prefix may add containers, volumes or rights to the pods: use keys without one, or "
+        + "; ".join(f"{key}: {' or '.join(values)}" for key, values in known.items()),
+        field=f".{field}",
+    )
 
 
 def each(items: str, variable: str, wrong: str, said: str, message: str) -> Rule:
@@ -165,6 +178,14 @@ TEXTS = (
     "+ (has(r.http) && has(r.http.headers) ? r.http.headers.map(key, r.http.headers[key].size()).sum() : 0)).sum()"
 )
 
+CRON_FIELDS = r"^\s*\S+(\s+\S+){4}\s*$"
+FIVE_FIELDS = Rule(
+    f"self.schedule.matches(r'{CRON_FIELDS}')",
+    "schedule: write five cron fields, minute, hour, day of the month, month, day of the week, such as '0 3 * * *'; words such as "
+    "@hourly are not known (that is '0 * * * *')",
+    field=".schedule",
+)
+
 RULES: dict[type[Model], tuple[Rule, ...]] = {
     requests.ExpectBody: (exactly_one("contains", "matches"),),
     references.FromEither: (exactly_one("configMapKeyRef", "secretKeyRef"),),
@@ -183,6 +204,16 @@ RULES: dict[type[Model], tuple[Rule, ...]] = {
         ),
     ),
     requests.Http: (
+        Rule(
+            f"!has(self.headers) || !self.headers.exists(key, key.lowerAscii() in {quoted([*requests.OWN_HEADERS])})",
+            f"headers {', '.join(requests.OWN_HEADERS)} are written by the generator itself: leave them out",
+            field=".headers",
+        ),
+        Rule(
+            f'!has(self.headers) || self.headers.all(key, key.matches(r"{requests.HEADER_NAME}"))',
+            "a header's name has letters, digits and any of !#$%&'*+-.^_`|~ only",
+            field=".headers",
+        ),
         Rule("!(has(self.body) && has(self.bodyFrom))", "set body or bodyFrom, not both"),
         Rule(
             "!(self.method == 'HEAD' && has(self.expectBody))",
@@ -269,13 +300,31 @@ RULES: dict[type[Model], tuple[Rule, ...]] = {
         ),
     ),
     worker.WorkerTemplate: (
+        harmless("labels", worker.HARMLESS_LABELS),
+        harmless("annotations", worker.HARMLESS_ANNOTATIONS),
         Rule(
-            "!has(self.labels) || !self.labels.exists(key, key.startsWith('loadtest.dev/') "
-            "|| key.contains('kubernetes.io/'))",
-            "labels under loadtest.dev/ and kubernetes.io/ are reserved for the operator: use another prefix",
-            field=".labels",
+            "!has(self.priorityClassName) || !self.priorityClassName.startsWith('system-')",
+            "the system's priority classes are for what runs the cluster: use another",
+            field=".priorityClassName",
         ),
     ),
+    worker.Resources: tuple(
+        Rule(
+            f"!has(self.{side}) || self.{side}.all(key, key in {quoted([*worker.RESOURCES])})",
+            f"{side} can only have {', '.join(worker.RESOURCES)}",
+            field=f".{side}",
+        )
+        for side in ("requests", "limits")
+    ),
+    worker.Toleration: (
+        Rule("has(self.key) || self.operator == 'Exists'", "set a key, or operator: Exists for every taint"),
+        Rule("self.operator != 'Exists' || !has(self.value)", "value does not go with operator Exists: leave it out"),
+        Rule(
+            "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
+            "tolerationSeconds is for effect NoExecute: set that effect, or leave tolerationSeconds out",
+        ),
+    ),
+    schedule.LoadTestScheduleSpec: (FIVE_FIELDS,),
     loadtest.LoadTestSpec: (
         Rule(
             "self.requests.exists(r, !has(r.ratePerSecond))",

@@ -53,7 +53,7 @@ class LoadTestTemplate(Model):
 class LoadTestScheduleSpec(Model):
     """When to make which LoadTest."""
 
-    schedule: Annotated[str, Field(min_length=9, max_length=128, pattern=r"^\S+(\s+\S+){4}$")]
+    schedule: Annotated[str, Field(min_length=1, max_length=128)]
     """Five cron fields: minute, hour, day of the month, month, day of the week, such as "0 3 * * *"."""
     time_zone: Annotated[str, Field(min_length=1, max_length=64)] = "Etc/UTC"
     """Time zone of the schedule, such as Europe/Berlin. Default Etc/UTC."""
@@ -107,7 +107,9 @@ class LoadTestScheduleStatus(StatusModel):
     last_schedule_time: Time | None = None
     """When a LoadTest was made last."""
     next_schedule_time: Time | None = None
-    """When the next one is due."""
+    """When the next one is due; absent while suspended."""
+    counted_until_time: Time | None = None
+    """While suspended: starts before this were counted as missed."""
     last_successful_time: Time | None = None
     """When a LoadTest passed last."""
     missed_starts: int = 0

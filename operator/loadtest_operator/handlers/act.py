@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from loadgen.model.wire import WorkerState
-from loadtest_operator.adapters.errors import AdapterError, ConflictError, NotFoundError
+from loadtest_operator.adapters.errors import AdapterError, ConflictError, InvalidError, NotFoundError
 from loadtest_operator.adapters.target.probe import Way
 from loadtest_operator.adapters.workers import api as workers
 from loadtest_operator.adapters.workers import proxy
@@ -38,9 +38,12 @@ from loadtest_operator.core.common.kinds import CONFIG_MAP, EVENT, LOAD_TEST, PO
 from loadtest_operator.core.evidence import events, report
 from loadtest_operator.core.fleet import manifests
 from loadtest_operator.core.observed import Observed, Stored
+from loadtest_operator.core.run import guard
 from loadtest_operator.handlers.context import Context
 from loadtest_operator.handlers.memory import Memory, RunMemory
 
+QUICK_PROBE_SECONDS = 1.0
+"""Most targets have answered by then: they need no other look."""
 TIMELINE_EVERY = timedelta(seconds=5)
 CREATES = (Create, CreateToken, SaveTimeline, StoreReport, StartWorkers, InjectFault)
 
@@ -57,6 +60,8 @@ async def act(context: Context, observed: Observed, memory: Memory, actions: Ite
             await PERFORMERS[type(action)](context, observed, run, action)
         except AdapterError as error:
             troubles.append(str(error))
+            if isinstance(error, InvalidError) and isinstance(action, (Create, CreateToken)):
+                run.refused = str(error)
     run.trouble = "; ".join(troubles)
 
 
@@ -94,9 +99,17 @@ async def _clear_away(context: Context, observed: Observed, run: RunMemory, acti
 
 
 async def _probe(context: Context, observed: Observed, run: RunMemory, _action: ProbeTarget) -> None:
-    if observed.target is not None and run.found is not None:
-        way = Way.of(observed.target, observed.valid_spec.target.access, run.found.material)
-        run.probe = await context.prober.probe(observed.plan, observed.target, run.probe, way, run.found.material)
+    """Begin it, unless it is under way. A target may take longer to answer than a look may last (a model that is being
+    loaded), so it is not waited for: `gather` sees what came of it."""
+    if observed.target is None or run.found is None:
+        return
+    if run.probing is None:
+        own = guard.is_own(observed.valid_spec, observed.namespace, observed.target.elsewhere)
+        way = Way.of(observed.target, observed.valid_spec.target.access, run.found.material, own=own)
+        probing = context.prober.probe(observed.plan, observed.target, run.probe, way, run.found.material)
+        run.probing = asyncio.create_task(probing, name=f"probe of {observed.namespace}/{observed.name}")
+    await asyncio.wait({run.probing}, timeout=QUICK_PROBE_SECONDS)
+    run.note_probe()
 
 
 async def _start(context: Context, observed: Observed, run: RunMemory, action: StartWorkers) -> None:

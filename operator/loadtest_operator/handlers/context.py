@@ -41,11 +41,18 @@ class Context:
     agenda_changed: asyncio.Event = field(default_factory=asyncio.Event)
     settled: dict[str, int] = field(default_factory=dict)
     """By uid: the run whose end was seen through."""
+    known: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """By uid: namespace and name of the LoadTests that the watch has told of."""
     bells: dict[str, asyncio.Event] = field(default_factory=dict)
     """By uid: wakes the one who follows this LoadTest."""
 
     def memory(self, uid: str) -> Memory:
         return self.memories.setdefault(uid, Memory())
+
+    def forget(self, uid: str) -> None:
+        """Nothing of this LoadTest stays in memory."""
+        if memory := self.memories.pop(uid, None):
+            memory.run.end()
 
     def wake(self, uid: str) -> None:
         """There is news for whoever follows this LoadTest."""

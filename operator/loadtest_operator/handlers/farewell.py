@@ -16,7 +16,6 @@ from loadtest_operator.core.faults import machine as faults
 from loadtest_operator.core.fleet import manifests
 from loadtest_operator.core.observed import Observed
 from loadtest_operator.core.run import history
-from loadtest_operator.handlers import janitor, targets
 from loadtest_operator.handlers.act import act
 from loadtest_operator.handlers.context import Context
 from loadtest_operator.handlers.gather import gather
@@ -38,14 +37,6 @@ async def farewell(context: Context, body: Object) -> None:
             await _stop(context, body, memory)
     except (AdapterError, TimeoutError) as error:
         await _complain(context, body, memory, str(error) or f"not done within {DEADLINE_SECONDS:.0f} s")
-
-
-def forget(context: Context, metadata: Object) -> None:
-    """Nothing of it stays in memory or among the metrics."""
-    targets.release(context, metadata)
-    janitor.forget(context, metadata)
-    context.metrics.forget(metadata["namespace"], metadata["name"])
-    context.memories.pop(metadata["uid"], None)
 
 
 async def _stop(context: Context, body: Object, memory: Memory) -> None:

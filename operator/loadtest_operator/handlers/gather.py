@@ -24,13 +24,15 @@ from loadtest_operator.adapters.workers import proxy
 from loadtest_operator.adapters.workers.control import Address
 from loadtest_operator.api.loadtest import LoadTestSpec
 from loadtest_operator.api.meta import ConditionType
+from loadtest_operator.api.problems import sentences
 from loadtest_operator.api.status import LoadTestStatus, Phase
 from loadtest_operator.core.common import conditions, times
-from loadtest_operator.core.common.kinds import CONFIG_MAP, EVENT, JOB, POD, SECRET
+from loadtest_operator.core.common.kinds import CONFIG_MAP, EVENT, JOB, POD, SECRET, SERVICE
 from loadtest_operator.core.common.names import Names
 from loadtest_operator.core.fleet import manifests
 from loadtest_operator.core.fleet.pods import WorkerPod, newest_by_index, problem_of, worker_pod
 from loadtest_operator.core.observed import JobView, Observed, ProxyView, WorkerView
+from loadtest_operator.core.run import guard
 from loadtest_operator.core.scaling import timeline
 from loadtest_operator.handlers import targets
 from loadtest_operator.handlers.context import Context
@@ -50,6 +52,7 @@ async def gather(context: Context, body: Object, memory: Memory) -> Observed:
     namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
     status = memory.status or LoadTestStatus.model_validate(body.get("status") or {})
     run = memory.for_run(status.run.number)
+    run.note_probe()
     names = Names(name, status.run.number)
     live, problems = parsed(body.get("spec") or {})
     spec = await _spec_of_run(context, namespace, names, status, live, run)
@@ -79,6 +82,8 @@ async def gather(context: Context, body: Object, memory: Memory) -> Observed:
         stored=run.stored,
         cleared=run.cleared,
         trouble=run.trouble,
+        refused=run.refused,
+        captured=run.captured,
         lacking=run.found.lacking if run.found else "",
         unusable=run.found.unusable if run.found else "",
     )
@@ -89,10 +94,7 @@ def parsed(spec: Object) -> tuple[LoadTestSpec | None, tuple[str, ...]]:
     try:
         return LoadTestSpec.model_validate(spec), ()
     except ValidationError as error:
-        return None, tuple(
-            f"{'.'.join(['spec', *(str(part) for part in problem['loc'])])}: {problem['msg']}"
-            for problem in error.errors()
-        )
+        return None, sentences(error)
 
 
 async def _spec_of_run(
@@ -123,7 +125,10 @@ async def _look_around(
         ]
         run.found = None
     else:
-        looks.append(_look_at_material(context, namespace, spec, run))
+        looks += [
+            _look_at_material(context, namespace, spec, run),
+            _look_at_services(context, namespace, names, spec, run),
+        ]
     await asyncio.gather(*looks)
 
 
@@ -136,6 +141,18 @@ async def _look_at_target(context: Context, namespace: str, names: Names, spec: 
         return
     if run.target.found and spec.target.service_ref is not None:
         run.timeline = timeline.extended(run.timeline, run.target, context.clock())
+
+
+async def _look_at_services(context: Context, namespace: str, names: Names, spec: LoadTestSpec, run: RunMemory) -> None:
+    """Would one of them take the workers for its own pods, because of labels that the user gave?"""
+    given = spec.worker_template.labels
+    if not given:
+        return
+    ours = manifests.worker_labels(names)
+    services = await run.known.ask(
+        "services", JOB_SECONDS, context.clock(), lambda: context.kube.list(SERVICE, namespace)
+    )
+    run.captured = guard.serving(services, given, ours)
 
 
 async def _look_at_material(context: Context, namespace: str, spec: LoadTestSpec, run: RunMemory) -> None:

@@ -16,8 +16,10 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from pydantic import ValidationError
+
 from loadtest_operator.adapters.errors import AdapterError, ConflictError
-from loadtest_operator.api.status import LoadTestStatus
+from loadtest_operator.api.status import Run
 from loadtest_operator.core.common import names, times
 from loadtest_operator.core.common.kinds import JOB, LOAD_TEST, POD
 from loadtest_operator.core.run import retention
@@ -28,6 +30,8 @@ log = logging.getLogger(__name__)
 Object = Mapping[str, Any]
 
 RETRY = timedelta(seconds=10)
+ODD = timedelta(minutes=10)
+"""Until something that cannot be tidied up, and not for want of the API server, is looked at again."""
 LONGEST_SECONDS = 3600.0
 DEFAULT_TTL_SECONDS = 86400
 
@@ -44,8 +48,15 @@ async def keep_tidy(context: Context) -> None:
 def note(context: Context, body: Object) -> None:
     """The watch has told of this LoadTest."""
     metadata = body["metadata"]
-    if context.agenda.put((metadata["namespace"], metadata["name"]), _due(context, body)):
+    if context.agenda.put((metadata["namespace"], metadata["name"]), _due_or_odd(context, body)):
         context.agenda_changed.set()
+
+
+def _due_or_odd(context: Context, body: Object) -> datetime | None:
+    try:
+        return _due(context, body)
+    except (ValidationError, ValueError, TypeError):
+        return context.clock() + ODD  # when it is due, what is wrong with it is logged
 
 
 def settled(context: Context, body: Object, run: int) -> None:
@@ -62,13 +73,22 @@ def forget(context: Context, metadata: Object) -> None:
 async def tidy(context: Context) -> float:
     """Do what is due; the seconds until the next."""
     for key in context.agenda.take(context.clock()):
-        try:
-            await _tidy_one(context, *key)
-        except AdapterError as error:
-            log.warning("the janitor could not tidy up after %s: %s", "/".join(key), error)
-            context.agenda.put(key, context.clock() + RETRY)
+        await _guarded(context, key)
     due = context.agenda.next()
     return LONGEST_SECONDS if due is None else _seconds_until(context, due)
+
+
+async def _guarded(context: Context, key: tuple[str, str]) -> None:
+    """One that cannot be tidied up does not keep the others from it."""
+    try:
+        await _tidy_one(context, *key)
+    except AdapterError as error:
+        log.warning("the janitor could not tidy up after %s: %s", "/".join(key), error)
+        context.agenda.put(key, context.clock() + RETRY)
+    except Exception:
+        context.metrics.failures.labels("Bug").inc()
+        log.exception("the janitor cannot tidy up after %s", "/".join(key))
+        context.agenda.put(key, context.clock() + ODD)
 
 
 def _seconds_until(context: Context, due: datetime) -> float:
@@ -76,11 +96,16 @@ def _seconds_until(context: Context, due: datetime) -> float:
 
 
 def _due(context: Context, body: Object) -> datetime | None:
-    status = body.get("status") or {}
-    if status.get("phase") != "Finished":
+    run = _finished_run(body)
+    if run is None:
         return None
-    run = LoadTestStatus.model_validate(status).run
     return retention.next_due(run, _ttl(body), settled=context.settled.get(body["metadata"]["uid"]) == run.number)
+
+
+def _finished_run(body: Object) -> Run | None:
+    """Of the status nothing else is read here: what cannot be read of it must not keep its objects for ever."""
+    status = body.get("status") or {}
+    return Run.model_validate(status.get("run") or {}) if status.get("phase") == "Finished" else None
 
 
 def _ttl(body: Object) -> int:
@@ -91,16 +116,15 @@ async def _tidy_one(context: Context, namespace: str, name: str) -> None:
     """With the LoadTest as it is now: its ttl may just have been changed, or a new run begun."""
     body = await context.kube.get(LOAD_TEST, namespace, name)
     due = _due(context, body) if body is not None else None
-    if body is None or due is None or due > context.clock():
+    run = _finished_run(body) if body is not None else None
+    if body is None or run is None or due is None or due > context.clock():
         context.agenda.put((namespace, name), due)
         return
-    status = LoadTestStatus.model_validate(body["status"])
-    over = retention.over(status.run, _ttl(body), context.clock())
+    over = retention.over(run, _ttl(body), context.clock())
     found = await _found(context, body)
-    gone = retention.gone(name, status.run.number, found, over=over)
-    for thing in gone:
+    for thing in retention.gone(name, run.number, found, over=over):
         await context.kube.delete(thing.kind, namespace, thing.name)
-    settled(context, body, status.run.number)
+    settled(context, body, run.number)
     if over:
         await _cleaned(context, body)
     else:
@@ -115,7 +139,8 @@ async def _found(context: Context, body: Object) -> dict[int, bool]:
     found: dict[int, bool] = {}
     for thing in (*jobs, *proxies):
         if metadata["uid"] in {owner["uid"] for owner in thing["metadata"].get("ownerReferences", [])}:
-            run = int(thing["metadata"]["labels"].get(names.RUN_LABEL, 0))
+            label = thing["metadata"]["labels"].get(names.RUN_LABEL, "")
+            run = int(label) if label.isdecimal() else 0
             alive = thing in proxies or bool((thing.get("status") or {}).get("active"))
             found[run] = found.get(run, False) or alive
     return found

@@ -12,7 +12,7 @@ from typing import Any
 import kopf
 
 from loadtest_operator.api.meta import GROUP, VERSION
-from loadtest_operator.handlers import farewell, janitor
+from loadtest_operator.handlers import farewell, gone, janitor
 from loadtest_operator.handlers.context import Context
 from loadtest_operator.handlers.memory import Memory
 from loadtest_operator.handlers.reconcile import reconcile
@@ -52,8 +52,9 @@ def hear(context: Context, event: str, body: Mapping[str, Any]) -> None:
     """What the watch tells: who follows a LoadTest wakes up when its spec has changed, the janitor notes what is due."""
     metadata = body["metadata"]
     if event == "DELETED":
-        farewell.forget(context, metadata)
+        gone.forget(context, metadata)
         return
+    context.known[metadata["uid"]] = (metadata["namespace"], metadata["name"])
     if _is_news(context.memories.get(metadata["uid"]), body):
         context.wake(metadata["uid"])
     janitor.note(context, body)

@@ -11,7 +11,7 @@ from loadgen.core.stats.tally import Tally
 from loadgen.model.wire import WorkerState
 from loadtest_operator.adapters.kube.paced import Paced
 from loadtest_operator.adapters.target.material import Found
-from loadtest_operator.api.loadtest import LoadTestSpec
+from loadtest_operator.api.loadtest import LoadTestSpec, Target
 from loadtest_operator.api.status import LoadTestStatus
 from loadtest_operator.core.fleet.pods import WorkerPod
 from loadtest_operator.core.observed import JobView, ProbeResult, ProxyView, Stored
@@ -63,10 +63,36 @@ class RunMemory:
     found: Found | None = field(default=None, repr=False)
     """What the spec refers to; kept until the probe has succeeded."""
     probe: ProbeResult | None = None
+    probing: asyncio.Task[ProbeResult] | None = None
+    """The probe that is under way: it may take longer than a look."""
     proxy: ProxyView | None = None
     stored: Stored | None = None
     cleared: bool = False
     trouble: str = ""
+    """What failed at the last look, in words."""
+    refused: str = ""
+    """What of the run's objects the API server does not accept, in its words."""
+
+    captured: str = ""
+    """Which Service would take the workers for its own pods, in words."""
+
+    def note_probe(self) -> None:
+        """What came of the probe, as soon as it is known."""
+        if self.probing is not None and self.probing.done():
+            done, self.probing = self.probing, None
+            self.probe = done.result()
+
+    def end(self) -> None:
+        """Nothing of it goes on."""
+        if self.probing is not None:
+            self.probing.cancel()
+
+
+@dataclass(slots=True)
+class Failures:
+    """Looks in a row that failed on what does not pass by itself."""
+
+    count: int = 0
 
 
 @dataclass(slots=True)
@@ -84,13 +110,15 @@ class Memory:
     """The LoadTest's resourceVersion that the next write rests on."""
     generation: int = 0
     """Of the spec that was looked at last."""
+    identity: tuple[Target, str] | None = None
+    """Which workload a target is, as it was when this was asked."""
     deleting: bool = False
-    bugs: int = 0
-    """Looks in a row that failed on a bug of ours."""
+    failures: Failures = field(default_factory=Failures)
     run: RunMemory = field(default_factory=RunMemory)
 
     def for_run(self, number: int) -> RunMemory:
         """The memory of this run; that of an earlier one is dropped."""
         if self.run.number != number:
+            self.run.end()
             self.run = RunMemory(number)
         return self.run

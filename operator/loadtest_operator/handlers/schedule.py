@@ -1,13 +1,12 @@
 """LoadTestSchedules in kopf: a daemon for each, which sleeps until the next start is due, at most half a minute.
 
 Every look reads the schedule and its LoadTests anew: gather → decide → write → act. What is kept between looks is
-only what the API cannot say (`Memory`), and losing it costs nothing but a repeated attempt.
+only what the API cannot say (`ScheduleMemory`), and losing it costs nothing but a repeated attempt.
 """
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -17,11 +16,14 @@ from pydantic import ValidationError
 from loadtest_operator.adapters.errors import AdapterError, ConflictError, NotFoundError
 from loadtest_operator.adapters.metrics.schedules import ScheduleMetrics
 from loadtest_operator.api.meta import GROUP, VERSION
+from loadtest_operator.api.problems import sentences
 from loadtest_operator.api.schedule import LoadTestScheduleSpec, LoadTestScheduleStatus
 from loadtest_operator.core.actions import Delete, Emit
 from loadtest_operator.core.common import diff
 from loadtest_operator.core.common.kinds import EVENT, LOAD_TEST, LOAD_TEST_SCHEDULE
+from loadtest_operator.core.common.settings import Settings
 from loadtest_operator.core.evidence import events
+from loadtest_operator.core.run import guard
 from loadtest_operator.core.schedule import children as schedule_children
 from loadtest_operator.core.schedule.children import REPLACED_ANNOTATION, SCHEDULE_LABEL
 from loadtest_operator.core.schedule.starts import (
@@ -30,22 +32,26 @@ from loadtest_operator.core.schedule.starts import (
     ScheduleAction,
     StartChild,
     decide_schedule,
+    stuck,
 )
 from loadtest_operator.handlers.context import Context
+from loadtest_operator.handlers.follow import RETRY_SECONDS, followed
+from loadtest_operator.handlers.memory import Failures
 
 log = logging.getLogger(__name__)
 
 Object = Mapping[str, Any]
 
-RETRY_SECONDS, BUG_SECONDS, LONGEST_LOOK_SECONDS = 2.0, 10.0, 60.0
+LONGEST_LOOK_SECONDS, STUCK_SECONDS = 60.0, 30.0
 
 
 @dataclass(slots=True)
-class Memory:
+class ScheduleMemory:
     """One schedule, as long as its daemon runs."""
 
     started: datetime | None = None
     trouble: str = ""
+    failures: Failures = field(default_factory=Failures)
 
 
 def register(registry: kopf.OperatorRegistry, context: Context) -> None:
@@ -61,7 +67,7 @@ def register(registry: kopf.OperatorRegistry, context: Context) -> None:
         cancellation_timeout=10,
     )
     async def follow(body: kopf.Body, stopped: kopf.DaemonStopped, **_: Any) -> None:
-        memory, where = Memory(), (body["metadata"]["namespace"], body["metadata"]["name"])
+        memory, where = ScheduleMemory(), (body["metadata"]["namespace"], body["metadata"]["name"])
         try:
             while not stopped:
                 await stopped.wait(await look(context, metrics, memory, *where))
@@ -69,27 +75,35 @@ def register(registry: kopf.OperatorRegistry, context: Context) -> None:
             metrics.forget(*where)
 
 
-async def look(context: Context, metrics: ScheduleMetrics, memory: Memory, namespace: str, name: str) -> float:
+async def look(context: Context, metrics: ScheduleMetrics, memory: ScheduleMemory, namespace: str, name: str) -> float:
     """One look; the seconds until the next. Never raises: whatever went wrong, there is a next look."""
-    try:
-        async with asyncio.timeout(LONGEST_LOOK_SECONDS):
-            return await _look(context, metrics, memory, namespace, name)
-    except (AdapterError, TimeoutError) as error:
-        context.metrics.failures.labels(type(error).__name__).inc()
-        log.warning("schedule %s/%s: %s; trying again", namespace, name, error or "took too long")
+
+    async def one() -> float:
+        return await _look(context, metrics, memory, namespace, name)
+
+    async def give_up(why: str) -> float:
+        return await _give_up(context, namespace, name, why)
+
+    where = f"schedule {namespace}/{name}"
+    return await followed(context, where, memory.failures, LONGEST_LOOK_SECONDS, one, give_up)
+
+
+async def _give_up(context: Context, namespace: str, name: str, why: str) -> float:
+    """A schedule does not end: it says that it cannot go on, and is looked at again."""
+    body = await context.kube.get(LOAD_TEST_SCHEDULE, namespace, name)
+    if body is None:
         return RETRY_SECONDS
-    except Exception:
-        context.metrics.failures.labels("Bug").inc()
-        log.exception("schedule %s/%s: a bug in the operator; trying again", namespace, name)
-        return BUG_SECONDS
+    if patch := stuck(body, why, context.clock()):
+        await context.kube.merge_patch(LOAD_TEST_SCHEDULE, namespace, name, {"status": patch}, "status")
+    return STUCK_SECONDS
 
 
-async def _look(context: Context, metrics: ScheduleMetrics, memory: Memory, namespace: str, name: str) -> float:
+async def _look(context: Context, metrics: ScheduleMetrics, memory: ScheduleMemory, namespace: str, name: str) -> float:
     body = await context.kube.get(LOAD_TEST_SCHEDULE, namespace, name)
     if body is None or "deletionTimestamp" in body["metadata"]:
         return RETRY_SECONDS
     labels = f"{SCHEDULE_LABEL}={name}"
-    observed = observe(body, await context.kube.list(LOAD_TEST, namespace, labels=labels), memory)
+    observed = observe(body, await context.kube.list(LOAD_TEST, namespace, labels=labels), memory, context.settings)
     decision = decide_schedule(observed, context.clock())
     await _write(context, body, decision.status)
     await _act(context, observed, memory, decision.actions)
@@ -97,7 +111,9 @@ async def _look(context: Context, metrics: ScheduleMetrics, memory: Memory, name
     return decision.wake_after
 
 
-def observe(body: Object, children: list[dict[str, Any]], memory: Memory) -> ObservedSchedule:
+def observe(
+    body: Object, children: list[dict[str, Any]], memory: ScheduleMemory, settings: Settings
+) -> ObservedSchedule:
     """What the API server said, as the decision wants it."""
     metadata = body["metadata"]
     spec, problems = _spec(body)
@@ -112,6 +128,7 @@ def observe(body: Object, children: list[dict[str, Any]], memory: Memory) -> Obs
         status=LoadTestScheduleStatus.model_validate(body.get("status") or {}),
         children=schedule_children.seen(children, metadata["uid"]),
         problems=problems,
+        refusals=guard.refusals(spec.load_test_template.spec, metadata["namespace"], settings) if spec else (),
         started=memory.started,
         trouble=memory.trouble,
     )
@@ -121,8 +138,7 @@ def _spec(body: Object) -> tuple[LoadTestScheduleSpec | None, tuple[str, ...]]:
     try:
         return LoadTestScheduleSpec.model_validate(body["spec"]), ()
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False)
-        return None, tuple(f"spec.{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in found)
+        return None, sentences(error)
 
 
 async def _write(context: Context, body: Object, status: LoadTestScheduleStatus) -> None:
@@ -134,7 +150,7 @@ async def _write(context: Context, body: Object, status: LoadTestScheduleStatus)
 
 
 async def _act(
-    context: Context, observed: ObservedSchedule, memory: Memory, actions: tuple[ScheduleAction, ...]
+    context: Context, observed: ObservedSchedule, memory: ScheduleMemory, actions: tuple[ScheduleAction, ...]
 ) -> None:
     """Perform them; what fails is tried again at the next look, and its trouble shown there."""
     troubles = []
@@ -147,7 +163,7 @@ async def _act(
     memory.trouble = "; ".join(troubles)
 
 
-async def _start(context: Context, observed: ObservedSchedule, memory: Memory, action: StartChild) -> None:
+async def _start(context: Context, observed: ObservedSchedule, memory: ScheduleMemory, action: StartChild) -> None:
     name = action.body["metadata"]["name"]
     try:
         await context.kube.create(LOAD_TEST, observed.namespace, action.body)
@@ -161,7 +177,7 @@ async def _start(context: Context, observed: ObservedSchedule, memory: Memory, a
     log.info("schedule %s/%s started %s", observed.namespace, observed.name, action.says)
 
 
-async def _abort(context: Context, observed: ObservedSchedule, _memory: Memory, action: AbortChild) -> None:
+async def _abort(context: Context, observed: ObservedSchedule, _memory: ScheduleMemory, action: AbortChild) -> None:
     patch = {"metadata": {"annotations": {REPLACED_ANNOTATION: action.replaced_by}}, "spec": {"abort": True}}
     try:
         await context.kube.merge_patch(LOAD_TEST, observed.namespace, action.name, patch)
@@ -169,11 +185,11 @@ async def _abort(context: Context, observed: ObservedSchedule, _memory: Memory, 
         return
 
 
-async def _delete(context: Context, observed: ObservedSchedule, _memory: Memory, action: Delete) -> None:
+async def _delete(context: Context, observed: ObservedSchedule, _memory: ScheduleMemory, action: Delete) -> None:
     await context.kube.delete(LOAD_TEST, observed.namespace, action.name)
 
 
-async def _emit(context: Context, observed: ObservedSchedule, _memory: Memory, action: Emit) -> None:
+async def _emit(context: Context, observed: ObservedSchedule, _memory: ScheduleMemory, action: Emit) -> None:
     where = (observed.namespace, observed.name, observed.uid)
     try:
         await context.kube.create(

@@ -1,7 +1,8 @@
 """One active run per target: who has which target, and who is next (`core.run.queues`).
 
-After a start, all LoadTests are read once, so that a pending one cannot slip in before those that were active or
-waited longer. From then on nothing is asked of the API server: whoever ends wakes the next.
+A target is the workload that would be loaded, not the Service that it is called by. After a start, all LoadTests are read
+once, so that a pending one cannot slip in before those that were active or waited longer. From then on the API server is
+asked once for each run which workload it is about: whoever ends wakes the next.
 """
 
 from collections.abc import Mapping
@@ -10,9 +11,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from loadtest_operator.adapters.target.identity import identity
 from loadtest_operator.api.loadtest import LoadTestSpec
 from loadtest_operator.core.common.kinds import LOAD_TEST
-from loadtest_operator.core.run import guard
 from loadtest_operator.handlers.context import Context
 
 Object = Mapping[str, Any]
@@ -24,7 +25,7 @@ async def blocker(context: Context, body: Object, spec: LoadTestSpec | None) -> 
     """Who has the target or waits for it longer; nobody (and then we have it) if empty."""
     await _load(context)
     metadata = body["metadata"]
-    target = guard.target_key(spec, metadata["namespace"]) if _wants(spec) and spec else None
+    target = await _target(context, metadata, spec) if _wants(spec) and spec else None
     if context.queues.target_of(_who(metadata)) not in (None, target):
         release(context, metadata)
     if target is None:
@@ -38,6 +39,13 @@ def release(context: Context, metadata: Object) -> None:
     following = context.queues.leave(_who(metadata), context.clock())
     if following:
         context.wake(following.rpartition("/")[2])
+
+
+async def _target(context: Context, metadata: Object, spec: LoadTestSpec) -> str:
+    memory = context.memory(metadata["uid"])
+    if memory.identity is None or memory.identity[0] != spec.target:
+        memory.identity = spec.target, await identity(context.kube, spec, metadata["namespace"])
+    return memory.identity[1]
 
 
 def _wants(spec: LoadTestSpec | None) -> bool:
@@ -58,16 +66,16 @@ async def _load(context: Context) -> None:
             return
         for namespace in context.settings.watch_namespaces or (None,):
             for body in await context.kube.list(LOAD_TEST, namespace):
-                _note(context, body)
+                await _note(context, body)
         context.loaded = True
 
 
-def _note(context: Context, body: Object) -> None:
+async def _note(context: Context, body: Object) -> None:
     phase, metadata = (body.get("status") or {}).get("phase") or "Pending", body["metadata"]
     try:
         spec = LoadTestSpec.model_validate(body["spec"])
     except ValidationError:
         return
     if phase in ACTIVE or (phase == "Pending" and _wants(spec)):
-        target = guard.target_key(spec, metadata["namespace"])
+        target = await _target(context, metadata, spec)
         context.queues.take_part(target, _who(metadata), _created(metadata), context.clock(), active=phase in ACTIVE)

@@ -7,11 +7,18 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any, cast
+
+import pytest
 
 from builders import a_load_test
 from fakes.bad import unused_port
 from fakes.kube import Cluster, serving
+from loadtest_operator import main
+from loadtest_operator.adapters.metrics.runs import Metrics
 from loadtest_operator.core.common.kinds import LEASE, LOAD_TEST
+from loadtest_operator.core.common.settings import Settings
+from loadtest_operator.handlers.context import Context
 
 LEASE_LOST = 3
 
@@ -116,3 +123,20 @@ async def test_whoever_lost_the_lease_exits_at_once(tmp_path: Path) -> None:
         lease["metadata"]["resourceVersion"] = "999999"
 
         assert await asyncio.wait_for(process.wait(), 20) == LEASE_LOST
+
+
+async def test_a_janitor_that_dies_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kubernetes starts it anew; nobody would notice that nothing is tidied up any more."""
+
+    async def dying(_context: object) -> None:
+        raise ZeroDivisionError("ours")
+
+    async def for_ever(*, stop_flag: asyncio.Event, **_: object) -> None:
+        await stop_flag.wait()
+
+    monkeypatch.setattr(main, "BESIDE_KOPF", (dying,))
+    monkeypatch.setattr(main.kopf, "operator", for_ever)
+    anything = cast(Any, None)
+    context = Context(anything, anything, anything, Settings(), Metrics())
+    with pytest.raises(main.BackgroundError, match="ours"):
+        await asyncio.wait_for(main.operate(context), 10)

@@ -20,7 +20,7 @@ from loadtest_operator.api.status import Phase
 from loadtest_operator.core.common.kinds import CONFIG_MAP, JOB, LOAD_TEST, NETWORK_POLICY, SECRET, Kind
 from loadtest_operator.core.common.settings import Settings
 from loadtest_operator.core.run.rules.pending import MISSED_SECONDS
-from loadtest_operator.handlers import janitor
+from loadtest_operator.handlers import gone, janitor
 from loadtest_operator.handlers.context import Context
 from loadtest_operator.handlers.loadtest import hear
 from loadtest_operator.handlers.reconcile import reconcile
@@ -393,3 +393,18 @@ async def test_the_janitor_sleeps_until_there_is_news(monkeypatch: pytest.Monkey
     keeping.cancel()
 
     assert looks == [0, 100, 3700]
+
+
+async def test_a_deletion_that_nobody_told_of_is_found_out() -> None:
+    """The watch was broken: without this its series, and an alert on them, would stay until the operator's end."""
+    async with theatre() as play:
+        await play.run()
+        hear(play.context, "MODIFIED", play.body)
+        assert "loadtest_verdict{" in play.context.metrics.exposition().decode()
+        await gone.compare(play.context)
+        assert "loadtest_verdict{" in play.context.metrics.exposition().decode()
+
+        del play.cluster.objects["/apis/loadtest.dev/v1alpha1", "loadtests"]["demo", "test"]
+        await gone.compare(play.context)
+        assert "loadtest_verdict{" not in play.context.metrics.exposition().decode()
+        assert (play.context.known, play.context.settled, play.context.agenda.next()) == ({}, {}, None)

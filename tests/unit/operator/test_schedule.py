@@ -362,3 +362,13 @@ def test_the_trend_is_bounded_and_outlives_the_load_tests() -> None:
     assert len(world.status.recent) == 20
     assert len(world.children) == 1
     assert world.status.recent[0].name == max(world.made)
+
+
+def test_a_suspended_schedule_has_no_next_start() -> None:
+    world = a_schedule(suspend=True)
+    world.run(hours=1, minutes=30)
+    assert world.status.next_schedule_time is None
+    assert world.status.missed_starts == 1
+    world.edit(suspend=False)
+    world.run(minutes=1)
+    assert world.status.next_schedule_time == world.now.replace(hour=14, minute=0, second=0, microsecond=0)

@@ -13,7 +13,8 @@ from loadtest_operator.adapters.metrics.schedules import ScheduleMetrics
 from loadtest_operator.core.common.kinds import Kind
 from loadtest_operator.core.common.settings import Settings
 from loadtest_operator.handlers.context import Context
-from loadtest_operator.handlers.schedule import RETRY_SECONDS, Memory, look
+from loadtest_operator.handlers.follow import RETRY_SECONDS
+from loadtest_operator.handlers.schedule import ScheduleMemory, look
 from unit.operator.schedule_world import NOON, UID, a_child
 
 CHILD = "nightly-29671980"
@@ -58,7 +59,7 @@ class Bench:
     """A schedule that is due every hour, and an operator that looks at it."""
 
     server: Server = field(default_factory=Server)
-    memory: Memory = field(default_factory=Memory)
+    memory: ScheduleMemory = field(default_factory=ScheduleMemory)
     now: datetime = NOON
 
     def __post_init__(self) -> None:
@@ -182,3 +183,42 @@ def test_prometheus_sees_the_last_verdict_and_the_next_start() -> None:
     assert "loadtest_schedule_next_start_timestamp_seconds" in shown
     bench.metrics.forget("demo", "nightly")
     assert 'schedule="nightly"' not in bench.context.metrics.exposition().decode()
+
+
+def test_a_template_whose_target_is_forbidden_makes_nothing_and_is_not_ready() -> None:
+    """Once, in a sentence, and not by a LoadTest that ends in Error for each start."""
+    bench = Bench()
+    bench.schedule["spec"]["loadTestTemplate"] = {
+        "spec": a_spec(target={"serviceRef": {"name": "web", "port": 80, "namespace": "other"}})
+    }
+    bench.look()
+    assert "allowedTargetNamespaces" in bench.ready()
+    bench.look(hours=2)
+    assert bench.children == []
+    assert bench.schedule["status"]["conditions"][0]["reason"] == "TargetNotAllowed"
+    assert bench.schedule["status"]["missedStarts"] == 2
+
+
+def test_a_schedule_whose_every_look_fails_says_so() -> None:
+    """And goes on by itself when what cannot be read is gone."""
+    bench = Bench()
+    bench.look()
+    bench.schedule["status"]["lastScheduleTime"] = "in the year dot"
+    for _ in range(7):
+        bench.look(seconds=10)
+    (ready,) = [found for found in bench.schedule["status"]["conditions"] if found["type"] == "Ready"]
+    assert (ready["status"], ready["reason"]) == ("False", "InternalError")
+    assert "no LoadTest is made" in ready["message"]
+    del bench.schedule["status"]["lastScheduleTime"]
+    bench.look(seconds=10)
+    assert "the next start is due" in bench.ready()
+
+
+def test_one_odd_load_test_does_not_stop_its_schedule() -> None:
+    bench = Bench()
+    bench.look(hours=1)
+    child = bench.server.objects["LoadTest", bench.children[0]]
+    run = {"number": 1, "token": "1", "completionTime": "never"}
+    child["status"] = {"phase": "Finished", "verdict": "Unheard", "run": run}
+    bench.look(hours=1)
+    assert len(bench.children) == 2

@@ -18,6 +18,7 @@ from loadtest_operator.adapters.kube.api import KubeApi
 from loadtest_operator.adapters.kube.paced import Paced
 from loadtest_operator.api.loadtest import LoadTestSpec, ServiceReference, WorkloadReference
 from loadtest_operator.core.common.kinds import ENDPOINT_SLICE, HPA, POD, SERVICE, WORKLOADS, Kind
+from loadtest_operator.core.run.guard import leads_elsewhere
 from loadtest_operator.core.scaling.target import (
     Autoscaler,
     Endpoint,
@@ -46,10 +47,11 @@ async def look(kube: KubeApi, spec: LoadTestSpec, namespace: str, known: Paced, 
         return TargetView(url=str(spec.target.url))
     where = reference.namespace or namespace
     service = await known.ask("service", SERVICE_SECONDS, now, lambda: kube.get(SERVICE, where, reference.name))
+    elsewhere = leads_elsewhere(service) if service else ""
     port = service_port(service, reference.port) if service else None
     if service is None or port is None:
         known.forget("service")
-        return TargetView(url=_url(reference, where, None), found=False)
+        return TargetView(url=_url(reference, where, None), found=False, elsewhere=elsewhere)
     eyes = _Eyes(kube, spec, where, service["spec"].get("selector") or {}, known, now)
     endpoints, workload = await asyncio.gather(eyes.endpoints(reference.name, port.get("name") or ""), eyes.workload())
     desired = _desired(workload)
@@ -65,6 +67,7 @@ async def look(kube: KubeApi, spec: LoadTestSpec, namespace: str, known: Paced, 
         pods=tuple(target_pod(pod) for pod in pods),
         autoscaler=await eyes.autoscaler(workload),
         selector=tuple(sorted(eyes.selector.items())),
+        elsewhere=elsewhere,
     )
 
 

@@ -1,11 +1,16 @@
 """One real request of each kind, before any load: does the target answer what will be asked of it?
 
-From the operator, straight to a ready endpoint of the Service (or through the API server's pod proxy). A 4xx
-is an answer about the request, anything else may pass with time.
+From the operator, straight to a ready endpoint of the Service (or through the API server's pod proxy), byte for byte as the
+workers will send it. A 4xx is an answer about the request, anything else may pass with time. Each request has its own
+time-out, as under load; how long all of them may take is the caller's to say.
+
+What a target answers is only shown where it is the LoadTest's namespace's own, and no key was sent: else whoever may create a
+LoadTest could read through it what he may not reach himself.
 """
 
 import asyncio
 import json
+import re
 import secrets
 import ssl
 from collections.abc import Mapping
@@ -13,7 +18,9 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import aiohttp
+from yarl import URL
 
+from loadgen import __version__
 from loadgen.core.prompts.material import authorities, header
 from loadgen.core.prompts.workload import BodyFactory
 from loadgen.core.protocols import gradio
@@ -24,15 +31,16 @@ from loadgen.model.access import Access
 from loadgen.model.plan import Plan
 from loadgen.model.references import NO_MATERIAL, Material
 from loadgen.model.requests import Gradio, GradioProtocol, Request
-from loadtest_operator.adapters.errors import AdapterError, translated
+from loadtest_operator.adapters.errors import AdapterError, ForbiddenError, translated
 from loadtest_operator.adapters.kube.api import KubeApi
 from loadtest_operator.adapters.workers.http import prefix
 from loadtest_operator.core.common.settings import WorkerAccess
 from loadtest_operator.core.observed import ProbeResult
 from loadtest_operator.core.scaling.target import TargetView
 
-LONGEST_SECONDS = 60
 MOST_BYTES = 1024 * 1024
+COMMON = {"User-Agent": f"loadgen/{__version__}", "Accept": "*/*", "Accept-Encoding": "identity"}
+"""What the workers send with every request."""
 NOT_LET_IN = (401, 403)
 EXPECT_LIMIT = 64 * 1024
 """As in the workers: where `expectBody` is looked for."""
@@ -61,16 +69,26 @@ class Way:
     """What proves who we are."""
     tls: ssl.SSLContext | None = None
     server_name: str | None = None
+    own: bool = True
+    """Whether the target's answers may be shown."""
 
     @classmethod
-    def of(cls, view: TargetView, access: Access, material: Material) -> "Way":
+    def of(cls, view: TargetView, access: Access, material: Material, *, own: bool = True) -> "Way":
         """As the workers do: the certificate must be for the Service's name, whichever address is talked to."""
         parts, found = urlsplit(view.url), header(access, material)
         proof = dict([found]) if found else {}
         if parts.scheme != "https":
-            return cls(proof)
+            return cls(proof, own=own)
         name = access.tls.server_name if access.tls else None
-        return cls(proof, ssl.create_default_context(cadata=authorities(access, material)), name or parts.hostname)
+        trusted = ssl.create_default_context(cadata=authorities(access, material))
+        return cls(proof, trusted, name or parts.hostname, own)
+
+    @property
+    def hides(self) -> str:
+        """Why nothing of an answer is shown, as a sentence's end; empty where it may be."""
+        if self.headers:
+            return " (its text is not shown: it might repeat the key)"
+        return "" if self.own else " (its text is not shown: the target is not of this namespace)"
 
 
 class Prober:
@@ -105,16 +123,16 @@ class Prober:
         try:
             answer = await self._send(view, letter, way)
             if answer.status == 200 and (further := _listening(request, answer, session)):
-                listening = _Letter("GET", further, dict(way.headers), b"", request.timeout_seconds)
+                accepts = {**COMMON, "Accept": "text/event-stream", **way.headers}
+                listening = _Letter("GET", further, accepts, b"", request.timeout_seconds)
                 answer = await self._send(view, listening, way)
         except AdapterError as error:
             return f"{what}: {error}", False
-        # An answer may repeat the key, whole or in part: then none of it is shown.
-        excerpt = " (its text is not shown: it might repeat the key)" if way.headers else _excerpt(answer.body)
+        excerpt = way.hides or _excerpt(answer.body)
         if answer.status in NOT_LET_IN and self._lost_its_key(view, way):
             return "", False
         if answer.status in expected:
-            return _lacking(request, answer, what, excerpt), False
+            return _lacking(request, answer, what, excerpt, quoted=not way.hides), False
         return (
             f"{what} answered {answer.status}{excerpt}",
             400 <= answer.status < 500 and answer.status != 429,
@@ -128,7 +146,6 @@ class Prober:
         return self._access is WorkerAccess.API_SERVER_PROXY and bool(view.endpoints and view.endpoints[0].pod)
 
     async def _send(self, view: TargetView, letter: _Letter, way: Way) -> _Answer:
-        seconds = min(letter.seconds, LONGEST_SECONDS)
         if self._by_proxy(view):
             pod = f"{'https:' if way.tls else ''}{view.endpoints[0].pod}:{view.endpoints[0].port}"
             path = f"/api/v1/namespaces/{view.namespace}/pods/{pod}/proxy{letter.path}"
@@ -137,12 +154,13 @@ class Prober:
                 path,
                 headers=letter.headers,
                 body=letter.body or None,
-                timeout_seconds=seconds,
+                timeout_seconds=letter.seconds,
                 read=_beginning,
             )
+            _not_the_servers(status, body)
             return _Answer(status, body)
-        timeout = aiohttp.ClientTimeout(total=seconds, connect=5)
-        url = _base(view) + letter.path
+        timeout = aiohttp.ClientTimeout(total=letter.seconds, connect=5)
+        url = URL(_base(view) + letter.path, encoded=True)
         with translated("no answer over TLS (see spec.target.tls)" if way.tls else "no answer"):
             async with self._session.request(
                 letter.method,
@@ -151,6 +169,7 @@ class Prober:
                 data=letter.body or None,
                 timeout=timeout,
                 allow_redirects=False,
+                skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
                 ssl=way.tls or True,
                 server_hostname=way.server_name,
             ) as response:
@@ -161,13 +180,26 @@ async def _beginning(response: aiohttp.ClientResponse) -> bytes:
     return await prefix(response, MOST_BYTES)
 
 
+def _not_the_servers(status: int, body: bytes) -> None:
+    """A refusal by the API server on the way says nothing about the target. Raises ForbiddenError."""
+    if status == 403 and b"pods/proxy" in body and re.search(rb'"kind": ?"Status"', body):
+        raise ForbiddenError(
+            "the API server does not let the operator through to the target (pods/proxy): see its roles"
+        )
+
+
 def _shape(request: Request) -> tuple[str, str, dict[str, str], tuple[int, ...]]:
+    """Method, path, headers and expected statuses, as the workers have them."""
     asked = request.open_ai or request.gradio
     if asked is not None:
-        return "POST", asked.path, {"Content-Type": "application/json"}, (200,)
+        streams = request.open_ai is not None and request.open_ai.stream
+        accept = "text/event-stream" if streams else "application/json"
+        return "POST", asked.path, {**COMMON, "Accept": accept, "Content-Type": "application/json"}, (200,)
     if request.http is None:
         raise ValueError(f"request {request.name} has no kind")
-    return request.http.method, request.http.path, dict(request.http.headers), request.http.expect_status
+    given = {name.lower() for name in request.http.headers}
+    common = {name: value for name, value in COMMON.items() if name.lower() not in given}
+    return request.http.method, request.http.path, {**common, **request.http.headers}, request.http.expect_status
 
 
 def _with_host(headers: Mapping[str, str], view: TargetView) -> dict[str, str]:
@@ -185,7 +217,7 @@ def _base(view: TargetView) -> str:
     return f"{urlsplit(view.url).scheme}://{host}:{endpoint.port}{urlsplit(view.url).path}"
 
 
-def _lacking(request: Request, answer: _Answer, what: str, excerpt: str) -> str:
+def _lacking(request: Request, answer: _Answer, what: str, excerpt: str, *, quoted: bool) -> str:
     """A completion without a choice is no answer, whatever its status; nor is a page without the text it must contain.
 
     Regular expressions are left to the workers: a bad one (they may take for ever) would stop the operator for all.
@@ -194,7 +226,8 @@ def _lacking(request: Request, answer: _Answer, what: str, excerpt: str) -> str:
         return f"{what} answered {answer.status} without any output{excerpt}"
     if request.gradio is not None:
         wrong = _called(request.gradio, answer.body)
-        return f"{what} {wrong}{excerpt}" if wrong else ""
+        told = wrong if quoted else "answered, but not as a Gradio app that has run the function"
+        return f"{what} {told}{excerpt}" if wrong else ""
     wanted = request.http.expect_body.contains if request.http and request.http.expect_body else None
     if wanted is not None and wanted.encode() not in answer.body[:EXPECT_LIMIT]:
         return f"{what} answered {answer.status} without {wanted[:100]!r}{excerpt}"

@@ -56,7 +56,13 @@ WORKERS_STARTING = _reason("WorkersStarting", "Worker pods are on their way.")
 WORKERS_READY = _reason("WorkersReady", "Every worker waits for the start.")
 IMAGE_PULL_ERROR = _reason("ImagePullError", "A worker's image cannot be pulled.", Verdict.ERROR)
 UNSCHEDULABLE = _reason("Unschedulable", "A worker pod found no node.", Verdict.ERROR)
-QUOTA_EXCEEDED = _reason("QuotaExceeded", "Worker pods were refused by a quota or by admission.", Verdict.ERROR)
+QUOTA_EXCEEDED = _reason(
+    "QuotaExceeded",
+    "Worker pods were refused by admission, or by a quota. While others use the quota, the run waits.",
+    Verdict.ERROR,
+)
+WORKERS_REFUSED = _reason("WorkersRefused", "The API server does not accept the workers' objects.", Verdict.ERROR)
+LABELS_SELECTED = _reason("LabelsSelected", "A Service would take the workers for its own pods.", Verdict.ERROR)
 CONTAINER_ERROR = _reason("ContainerError", "A worker's container cannot be created.", Verdict.ERROR)
 OOM_KILLED = _reason("OOMKilled", "A worker ran out of its memory limit.", Verdict.ERROR)
 WORKER_CRASHED = _reason("WorkerCrashed", "A worker ended before the load began.", Verdict.ERROR)

@@ -13,7 +13,7 @@ from loadgen.core.prompts.material import wanted
 from loadgen.model.references import Holder
 from loadtest_operator.api.loadtest import LoadTestSpec
 from loadtest_operator.core.common.kinds import CONFIG_MAP, JOB, NETWORK_POLICY, POD, SECRET, SERVICE
-from loadtest_operator.core.common.names import Names, shorten
+from loadtest_operator.core.common.names import Names
 from loadtest_operator.core.common.settings import WorkerAccess
 from loadtest_operator.core.observed import Observed
 
@@ -26,9 +26,6 @@ WORKER, PROXY = "worker", "proxy"
 TOKEN_FILE, PLAN_FILE = "/etc/loadtest/token/token", "/etc/loadtest/plan/plan.json"
 DATA = "/etc/loadtest/data"
 """Folder of what the spec refers to: one volume, one file for each key and nothing else of the objects."""
-DEFAULT_REQUESTS = {"cpu": "100m", "memory": "128Mi"}
-# Memory is limited so that a leak cannot hurt the node; CPU is not, for a throttled generator measures itself.
-DEFAULT_LIMITS = {"memory": "512Mi"}
 # After activeDeadlineSeconds the operator has time to collect; then the worker ends itself, then the Job ends it.
 WORKER_GRACE_SECONDS, JOB_GRACE_SECONDS = 120, 180
 
@@ -152,10 +149,15 @@ def via(observed: Observed) -> str:
     return f"{observed.names.proxy}.{observed.namespace}.svc:{PROXY_PORT}" if observed.uses_proxy else ""
 
 
+def worker_labels(names: Names) -> dict[str, str]:
+    """What every worker carries, whatever the user adds."""
+    return {"app.kubernetes.io/name": "loadtest-worker", **names.labels(WORKER)}
+
+
 def _pod_metadata(names: Names, spec: LoadTestSpec, component: str) -> Object:
     template = spec.worker_template
     return {
-        "labels": {**template.labels, "app.kubernetes.io/name": "loadtest-worker", **names.labels(component)},
+        "labels": {**template.labels, **worker_labels(names), **names.labels(component)},
         "annotations": {
             "prometheus.io/scrape": "true",
             "prometheus.io/port": str(METRICS_PORT),
@@ -231,7 +233,7 @@ def _items(keys: Mapping[str, str]) -> list[Object]:
 
 
 def _container(observed: Observed, name: str, environment: Mapping[str, str]) -> Object:
-    resources = observed.valid_spec.worker_template.resources
+    requests, limits = observed.valid_spec.worker_template.resources.effective
     return {
         "name": name,
         "image": observed.settings.worker_image,
@@ -239,10 +241,7 @@ def _container(observed: Observed, name: str, environment: Mapping[str, str]) ->
         "command": ["python", "-m", "loadgen", name],
         "env": [{"name": key, "value": value} for key, value in environment.items()],
         "ports": [{"name": "control", "containerPort": CONTROL_PORT}],
-        "resources": {
-            "requests": {**DEFAULT_REQUESTS, **resources.requests},
-            "limits": {**DEFAULT_LIMITS, **resources.limits},
-        },
+        "resources": {"requests": requests, "limits": limits},
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
@@ -309,8 +308,3 @@ def _upstream(url: str) -> str:
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
     return f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
-
-
-def label_value(text: str) -> str:
-    """A label value for any name."""
-    return shorten(text)

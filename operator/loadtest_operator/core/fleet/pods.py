@@ -39,6 +39,7 @@ class WorkerPod:
     phase: str = "Pending"
     deleting: bool = False
     problem: Problem | None = None
+    created: datetime | None = None
 
     @property
     def alive(self) -> bool:
@@ -56,6 +57,7 @@ def worker_pod(pod: Object) -> WorkerPod:
         phase=status.get("phase", "Pending"),
         deleting="deletionTimestamp" in metadata,
         problem=problem_of(pod),
+        created=times.parse(metadata.get("creationTimestamp")),
     )
 
 

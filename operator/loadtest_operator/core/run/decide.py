@@ -148,4 +148,5 @@ def _side_actions(observed: Observed) -> tuple[Action, ...]:
 
 
 def _sooner(wake_after: float, due: datetime | None, now: datetime) -> float:
-    return wake_after if due is None else max(0.05, min(wake_after, (due - now).total_seconds()))
+    """In time for what is due. What is overdue was tried in this look: it is tried again at the usual pace."""
+    return wake_after if due is None or due <= now else max(0.05, min(wake_after, (due - now).total_seconds()))

@@ -1,20 +1,79 @@
-"""The last resort: a run whose every look fails on a bug of ours ends in Error, instead of never."""
+"""The last resort: a run whose every look fails on what does not pass by itself ends in Error, instead of never.
 
+The stored status is taken as JSON: that it cannot be read may be the very reason. So no model and no table is asked, what is
+stored stays where it is, and the number of a run is only ever taken from what is stored: a run that is given up is never
+begun again, and nothing of another run is touched.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
 
 from loadgen.model.report import Verdict
-from loadtest_operator.api.meta import ConditionType
-from loadtest_operator.api.status import LoadTestStatus, Phase
-from loadtest_operator.core.common import conditions, reasons
-from loadtest_operator.core.evidence.status import validated
+from loadtest_operator.api.meta import Condition, ConditionType
+from loadtest_operator.api.status import LoadTestStatus, Phase, Run
+from loadtest_operator.core.actions import Delete
+from loadtest_operator.core.common import conditions, diff, reasons, times
+from loadtest_operator.core.common.names import Names
+from loadtest_operator.core.run.history import belongings
 
-PATIENCE = 6
-"""Looks in a row that may fail."""
+Object = Mapping[str, Any]
+MOST_HISTORY = 10
+PAST = ("number", "token", "startTime", "completionTime")
 
 
-def given_up(status: LoadTestStatus, why: str, now: datetime, generation: int) -> LoadTestStatus:
-    """Finished with Error. No table is asked: the table may be what is broken."""
-    message = f"the operator could not go on with this run: {why}; please report this"
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """What to write, and what of the run must go."""
+
+    number: int
+    patch: Mapping[str, Any]
+    """A merge patch of the stored status; empty where the run has ended already."""
+    leftovers: tuple[Delete, ...]
+
+    @property
+    def status(self) -> LoadTestStatus:
+        """As metrics show it."""
+        return LoadTestStatus(phase=Phase.FINISHED, verdict=Verdict.ERROR, run=Run(number=self.number))
+
+
+def given_up(body: Object, why: str, now: datetime) -> GivenUp:
+    """Finished with Error. `body` is the LoadTest as it is stored now."""
+    stored, token = body.get("status") or {}, (body.get("spec") or {}).get("runToken", "1")
+    run = stored.get("run") or {}
+    number = int(run.get("number") or 0)
+    if stored.get("phase") == Phase.FINISHED and number:
+        if run.get("token") == token:
+            return GivenUp(number, {}, ())
+        return _never_begun(body, stored, number + 1, token, why, now)
+    if not number:
+        return _never_begun(body, stored, 1, token, why, now)
+    ends = {**run, "completionTime": times.whole(now)}
+    new = {**stored, **_ended(body, stored, why, now), "run": {key: ends[key] for key in ends if key != "currentStage"}}
+    return GivenUp(number, diff.merge_patch(stored, new), belongings(Names(body["metadata"]["name"], number)))
+
+
+def _never_begun(body: Object, stored: Object, number: int, token: str, why: str, now: datetime) -> GivenUp:
+    """A run that was asked for and could not begin: it has nothing that could be left behind."""
+    name, moment = body["metadata"]["name"], times.whole(now)
+    run = {"number": number, "token": token, "name": f"{name}-{number}", "startTime": moment, "completionTime": moment}
+    history = [*([_past(stored)] if number > 1 else []), *(stored.get("history") or [])]
+    new = {**_ended(body, {}, why, now), "run": run}
+    if history:
+        new["history"] = history[:MOST_HISTORY]
+    return GivenUp(number, diff.merge_patch(stored, new), ())
+
+
+def _past(stored: Object) -> dict[str, Any]:
+    kept = {key: stored["run"][key] for key in PAST if key in stored["run"]}
+    return {**kept, "verdict": stored.get("verdict", Verdict.ERROR), "message": stored.get("message", "")}
+
+
+def _ended(body: Object, stored: Object, why: str, now: datetime) -> dict[str, Any]:
+    message = f"the operator could not go on with this run: {why}; please report this"[:1024]
     claims = [
         conditions.yes(ConditionType.FINISHED, reasons.INTERNAL_ERROR, message),
         conditions.no(ConditionType.PASSED, reasons.INTERNAL_ERROR, message),
@@ -23,13 +82,20 @@ def given_up(status: LoadTestStatus, why: str, now: datetime, generation: int) -
         conditions.no(ConditionType.RECONCILING, reasons.INTERNAL_ERROR),
         conditions.yes(ConditionType.STALLED, reasons.INTERNAL_ERROR, message),
     ]
-    return validated(
-        status,
-        {
-            "phase": Phase.FINISHED,
-            "verdict": Verdict.ERROR,
-            "message": message,
-            "run": status.run.model_copy(update={"completion_time": now.replace(microsecond=0)}),
-            "conditions": conditions.updated(status.conditions, claims, now, generation),
-        },
-    )
+    generation = body["metadata"].get("generation", 0)
+    written = conditions.updated(tuple(_readable(stored)), claims, now, generation)
+    return {
+        "observedGeneration": generation,
+        "phase": Phase.FINISHED,
+        "verdict": Verdict.ERROR,
+        "message": message,
+        "conditions": [each.model_dump(mode="json", by_alias=True, exclude_none=True) for each in written],
+    }
+
+
+def _readable(stored: Object) -> Iterator[Condition]:
+    for each in stored.get("conditions") or ():
+        try:
+            yield Condition.model_validate(each)
+        except ValidationError:
+            continue

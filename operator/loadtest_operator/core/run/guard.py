@@ -1,11 +1,19 @@
-"""What the administrator allows: a LoadTest is a load generator aimed by whoever may create one.
+"""What the administrator and the namespace allow: a LoadTest is a load generator aimed, and labelled, by whoever may create one.
 
-By default only Services in the LoadTest's own namespace. The worker template needs no rule here: the API has only
-harmless fields (`api.worker`).
+By default only Services in the LoadTest's own namespace, and of these only such as lead to its pods: where a Service that is
+a mere name (ExternalName), or whose addresses somebody wrote by hand, leads is nobody's to say, so it counts as a URL. What
+it is counts, not what it is called. The worker template has only harmless fields (`api.worker`); but a label is harmless
+only as long as no Service takes pods that carry it for its own.
 """
+
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from loadtest_operator.api.loadtest import LoadTestSpec
 from loadtest_operator.core.common.settings import Settings
+
+Object = Mapping[str, Any]
+ASK_FOR_URLS = "or ask the administrator to set the operator's allowUrls"
 
 
 def refusals(spec: LoadTestSpec, namespace: str, settings: Settings) -> tuple[str, ...]:
@@ -25,13 +33,40 @@ def refusals(spec: LoadTestSpec, namespace: str, settings: Settings) -> tuple[st
 def _url(spec: LoadTestSpec, settings: Settings) -> tuple[str, ...]:
     if settings.allow_urls:
         return ()
-    return (
-        f"spec.target.url {spec.target.url!r} is not allowed: use serviceRef, or ask the administrator to set the "
-        "operator's allowUrls",
-    )
+    return (f"spec.target.url {spec.target.url!r} is not allowed: use serviceRef, {ASK_FOR_URLS}",)
 
 
-def target_key(spec: LoadTestSpec, namespace: str) -> str:
-    """Equal for two LoadTests that load the same target."""
+def leads_elsewhere(service: Object) -> str:
+    """Why a Service's answers are not those of pods in its namespace; empty where they are."""
+    name, spec = service["metadata"]["name"], service.get("spec") or {}
+    if spec.get("type") == "ExternalName":
+        return f"Service {name} is an ExternalName: it leads to {spec.get('externalName', 'wherever it says')}"
+    if not spec.get("selector"):
+        return f"Service {name} has no selector: it leads to whatever addresses were written for it"
+    return ""
+
+
+def not_allowed_to_lead(elsewhere: str, settings: Settings) -> str:
+    """The refusal of a Service that leads elsewhere; empty where that is fine."""
+    if not elsewhere or settings.allow_urls:
+        return ""
+    return f"spec.target.serviceRef: {elsewhere}, which is not allowed: use a Service whose selector selects pods, {ASK_FOR_URLS}"
+
+
+def is_own(spec: LoadTestSpec, namespace: str, elsewhere: str) -> bool:
+    """Whether the target belongs to the LoadTest's namespace: only then may its answers be shown to who reads the LoadTest."""
     reference = spec.target.service_ref
-    return f"{reference.namespace or namespace}/{reference.name}" if reference else str(spec.target.url)
+    return reference is not None and (reference.namespace or namespace) == namespace and not elsewhere
+
+
+def serving(services: Iterable[Object], given: Mapping[str, str], ours: Mapping[str, str]) -> str:
+    """Which Service would send its clients to the workers because of the labels that the user gave; empty where none."""
+    for service in services:
+        selector = (service.get("spec") or {}).get("selector") or {}
+        because = sorted(key for key in selector if key in given and key not in ours)
+        if because and selector.items() <= {**given, **ours}.items():
+            return (
+                f"spec.workerTemplate.labels: with {', '.join(f'{key}={given[key]}' for key in because)} the workers would "
+                f"become endpoints of Service {service['metadata']['name']} and take its clients' requests: use other labels"
+            )
+    return ""

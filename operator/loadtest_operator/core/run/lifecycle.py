@@ -33,7 +33,7 @@ TRANSITIONS: dict[Phase, dict[Event, Phase]] = {
         Event.STOPPED: Phase.SETTLING,
     },
     Phase.SETTLING: {Event.SETTLED: Phase.EVALUATING, Event.STOPPED: Phase.EVALUATING},
-    Phase.EVALUATING: {Event.JUDGED: Phase.FINISHED},
+    Phase.EVALUATING: {Event.JUDGED: Phase.FINISHED, Event.STOPPED: Phase.EVALUATING},
     Phase.FINISHED: {Event.RERUN: Phase.PENDING},
 }
 

@@ -65,6 +65,8 @@ class TargetView:
     endpoints: tuple[Endpoint, ...] = ()
     pods: tuple[TargetPod, ...] = ()
     autoscaler: Autoscaler | None = None
+    elsewhere: str = ""
+    """Why its answers are not those of pods in its namespace; empty where they are."""
     selector: tuple[tuple[str, str], ...] = ()
     """The Service's pod selector."""
 

@@ -2,11 +2,11 @@
 
     decide_schedule(observed, now) → ScheduleDecision(status, actions, wake_after)
 
-`status.nextScheduleTime` is the mark: every start before it has been made or told as missed, every start from it on
-is open. It moves over a start only when the LoadTest with that start's name exists, or when the start is given up and
-counted. So an operator that was killed anywhere in between goes on from what is written and what exists, and a
-minute is never started twice: a start must be later than `lastScheduleTime` and later than every LoadTest there is,
-whatever the clock says.
+`status.nextScheduleTime` (while suspended, when nothing is to come: `countedUntilTime`) is the mark: every start
+before it has been made or told as missed, every start from it on is open. It moves over a start only when the
+LoadTest with that start's name exists, or when the start is given up and counted. So an operator that was killed
+anywhere in between goes on from what is written and what exists, and a minute is never started twice: a start must be
+later than `lastScheduleTime` and later than every LoadTest there is, whatever the clock says.
 
 Of several open starts only the last is made, and only if nothing in `GIVE_UP` speaks against it; it is no queue. The
 status is written before the actions are performed.
@@ -26,7 +26,7 @@ from loadtest_operator.api.schedule import (
     RunReference,
 )
 from loadtest_operator.core.actions import Delete, Emit
-from loadtest_operator.core.common import times
+from loadtest_operator.core.common import diff, times
 from loadtest_operator.core.common.kinds import LOAD_TEST
 from loadtest_operator.core.schedule import children as schedule_children
 from loadtest_operator.core.schedule import cron
@@ -59,6 +59,8 @@ class ObservedSchedule:
     """What is wrong with the spec."""
     started: datetime | None = None
     """The last start that this process has made, should its LoadTest be gone already."""
+    refusals: tuple[str, ...] = ()
+    """What of the template the administrator does not allow."""
     trouble: str = ""
     """Why the LoadTest could not be made at the last look."""
 
@@ -166,7 +168,7 @@ def _turn(observed: ObservedSchedule, timing: Cron, now: datetime) -> Turn:
 def _mark(observed: ObservedSchedule, timing: Cron, now: datetime) -> datetime | None:
     """The first start that is neither made nor given up. It never goes back behind a start that was made."""
     status, last = observed.status, observed.last
-    mark = status.next_schedule_time
+    mark = status.next_schedule_time or status.counted_until_time
     if mark is None:
         # Never looked at: since it exists. Looked at, but it could not be followed: from now on.
         mark = timing.after(observed.created if status.observed_generation is None else now)
@@ -204,7 +206,12 @@ def _too_many(observed: ObservedSchedule, spec: LoadTestScheduleSpec, late: time
     return ("TooManyActive", f"{MOST_ACTIVE} LoadTests of this schedule have not finished") if many else None
 
 
-GIVE_UP: tuple[GiveUp, ...] = (_suspended, _too_late, _still_running, _too_many)
+def _not_allowed(observed: ObservedSchedule, spec: LoadTestScheduleSpec, late: timedelta) -> Why | None:
+    """It would end in Error: that is said here, once, and not by one LoadTest after the other."""
+    return ("TargetNotAllowed", "; ".join(observed.refusals)) if observed.refusals else None
+
+
+GIVE_UP: tuple[GiveUp, ...] = (_suspended, _not_allowed, _too_late, _still_running, _too_many)
 """Why a start that is due is not made: the first that speaks is told."""
 
 
@@ -262,6 +269,7 @@ def _wake_after(observed: ObservedSchedule, turn: Turn, now: datetime) -> float:
 
 def _status(observed: ObservedSchedule, now: datetime, turn: Turn, ready: Condition) -> LoadTestScheduleStatus:
     old, missed = observed.status, turn.missed
+    suspended = observed.spec is not None and observed.spec.suspend
     recent = schedule_children.recent(old.recent, observed.children)
     passed = [child.run.completion_time for child in observed.children if child.passed]
     conditions = (ready, _last_run_passed(observed, recent, now), _start_missed(observed, turn, now))
@@ -269,7 +277,8 @@ def _status(observed: ObservedSchedule, now: datetime, turn: Turn, ready: Condit
         observed_generation=observed.generation,
         message=_message(ready, turn, recent),
         last_schedule_time=observed.last,
-        next_schedule_time=turn.mark,
+        next_schedule_time=None if suspended else turn.mark,
+        counted_until_time=turn.mark if suspended else None,
         last_successful_time=max((time for time in (old.last_successful_time, *passed) if time), default=None),
         last_run=recent[0] if recent else None,
         missed_starts=old.missed_starts + (missed.count if missed else 0),
@@ -290,6 +299,9 @@ def _message(ready: Condition, turn: Turn, recent: tuple[RecentRun, ...]) -> str
 def _ready(observed: ObservedSchedule, now: datetime, turn: Turn) -> Condition:
     """Whether the next start will be made."""
     yes, no, last = ConditionStatus.TRUE, ConditionStatus.FALSE, observed.last
+    if observed.refusals:
+        says = f"no LoadTest is made: {'; '.join(observed.refusals)}"
+        return _condition(observed, now, "Ready", no, "TargetNotAllowed", says)
     if observed.trouble and turn.actions:
         says = f"the LoadTest due {_when(turn.mark)} is not made: {observed.trouble}; tried again until the next is due"
         return _condition(observed, now, "Ready", no, "StartRefused", says)
@@ -337,6 +349,22 @@ def _condition(
         last_transition_time=old.last_transition_time if old and old.status is status else now.replace(microsecond=0),
         observed_generation=observed.generation,
     )
+
+
+def stuck(body: Mapping[str, Any], why: str, now: datetime) -> dict[str, Any]:
+    """A merge patch of the stored status where every look fails: Ready is False and says why. What is stored is taken as
+    JSON, for it may be what cannot be read. Empty where it says so already."""
+    stored = body.get("status") or {}
+    message = f"the operator cannot go on with this schedule, no LoadTest is made: {why}; please report this"[:1024]
+    known = {each.get("type"): each for each in stored.get("conditions") or ()}
+    old = known.get("Ready", {})
+    ready = {
+        "type": "Ready", "status": "False", "reason": "InternalError", "message": message,
+        "lastTransitionTime": old.get("lastTransitionTime") if old.get("status") == "False" else times.whole(now),
+        "observedGeneration": body["metadata"].get("generation", 0),
+    }  # fmt: skip
+    new = {**stored, "message": message, "conditions": list({**known, "Ready": ready}.values())}
+    return diff.merge_patch(stored, new)
 
 
 def _tone(missed: Missed) -> Literal["Normal", "Warning"]:

@@ -7,6 +7,7 @@ from loadtest_operator.core.actions import AbortWorkers
 from loadtest_operator.core.common import conditions, reasons
 from loadtest_operator.core.common.reasons import Reason
 from loadtest_operator.core.observed import Observed
+from loadtest_operator.core.run import guard
 from loadtest_operator.core.run.lifecycle import Event
 from loadtest_operator.core.run.step import Rule, Step
 
@@ -42,6 +43,12 @@ def other_release(observed: Observed) -> Step | None:
     """Waiting would not help: neither the operator nor the workers of this run change any more."""
     worker = next((worker for worker in observed.workers if worker.other_release), None)
     return stop(observed, ConditionType.WORKERS_READY, reasons.OTHER_RELEASE, worker.error) if worker else None
+
+
+def leads_elsewhere(observed: Observed) -> Step | None:
+    """What a Service is counts, and at every look: one may be made anew under the same name."""
+    refusal = guard.not_allowed_to_lead(observed.target.elsewhere, observed.settings) if observed.target else ""
+    return stop(observed, ConditionType.ACCEPTED, reasons.TARGET_NOT_ALLOWED, refusal) if refusal else None
 
 
 ALWAYS: tuple[Rule, ...] = (spec_lost, aborted, past_deadline, other_release)

@@ -4,6 +4,7 @@ The report is stored before the verdict is announced, so that whoever waits for 
 not be stored does not change the verdict: the summary in the status has the evidence.
 """
 
+from datetime import timedelta
 from typing import Literal
 
 from loadgen.model.report import Verdict
@@ -17,8 +18,12 @@ from loadtest_operator.core.evidence import figures, verdict
 from loadtest_operator.core.evidence.verdict import Judgement
 from loadtest_operator.core.observed import Observed, WorkerView, listed
 from loadtest_operator.core.run.lifecycle import Event
+from loadtest_operator.core.run.rules import always
 from loadtest_operator.core.run.step import Rule, Step
 
+COMPLETED = ConditionType.LOAD_COMPLETED
+ABORT_PATIENCE = timedelta(seconds=10)
+"""So long figures of an aborted run are waited for."""
 SILENCE_SECONDS = 5.0
 """A worker that does not answer for so long takes its figures with it."""
 
@@ -31,9 +36,16 @@ VERDICT_REASONS = {
 }
 
 
+def aborted(observed: Observed) -> Step | None:
+    """Also now: whoever sets spec.abort before there is a verdict gets Aborted, and soon."""
+    asked_already = conditions.reason_of(observed.status.conditions, COMPLETED) is reasons.ABORT_REQUESTED
+    return None if asked_already or observed.status.run.start_time is None else always.aborted(observed)
+
+
 def collecting(observed: Observed) -> Step | None:
-    """What an operator before us had collected went with it. Workers are not released yet: all of it is pulled again."""
-    if observed.load_start is None or observed.stored is not None:
+    """What an operator before us had collected went with it. Workers are not released yet: all of it is pulled again, but not
+    for longer than the run may last: what is missing then makes it Inconclusive."""
+    if observed.load_start is None or observed.stored is not None or _for_long_enough(observed):
         return None
     missing = [worker.index for worker in observed.workers if _has_more(worker)]
     if not missing:
@@ -62,7 +74,16 @@ def finish(observed: Observed) -> Step | None:
     )
 
 
-RULES: tuple[Rule, ...] = (collecting, not_stored, finish)
+RULES: tuple[Rule, ...] = (aborted, collecting, not_stored, finish)
+
+
+def _for_long_enough(observed: Observed) -> bool:
+    if always.past_deadline(observed) is not None:
+        return True
+    if conditions.reason_of(observed.status.conditions, COMPLETED) is not reasons.ABORT_REQUESTED:
+        return False
+    stopped = conditions.since(observed.status.conditions, COMPLETED)
+    return stopped is not None and observed.now > stopped + ABORT_PATIENCE
 
 
 def _has_more(worker: WorkerView) -> bool:

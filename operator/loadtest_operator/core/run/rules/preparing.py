@@ -14,15 +14,18 @@ from loadtest_operator.core.actions import Action, Create, CreateToken, Emit, Pr
 from loadtest_operator.core.common import conditions, reasons, times
 from loadtest_operator.core.common.kinds import CONFIG_MAP, JOB, NETWORK_POLICY, POD, SERVICE
 from loadtest_operator.core.common.reasons import Reason
-from loadtest_operator.core.fleet import manifests
+from loadtest_operator.core.fleet import manifests, quota
 from loadtest_operator.core.fleet.pods import Problem
 from loadtest_operator.core.observed import Observed
 from loadtest_operator.core.run.lifecycle import Event
-from loadtest_operator.core.run.rules.always import stop
+from loadtest_operator.core.run.rules.always import leads_elsewhere, stop
 from loadtest_operator.core.run.step import QUICK, Rule, Step
 
 REFUSALS = 2
 """A 4xx this many times in a row is an answer, not a hiccup."""
+LONGEST_QUEUE = timedelta(minutes=30)
+"""So long a run waits for a quota that others use, if activeDeadlineSeconds leaves it the time."""
+LATE_POD = timedelta(seconds=30)
 IMAGE_PATIENCE = timedelta(seconds=60)
 CLOCK_SAMPLES = 3
 """Polls of each worker before its clock is trusted."""
@@ -90,14 +93,37 @@ def target_found_ready(observed: Observed) -> Step | None:
     )
 
 
+def workers_would_serve(observed: Observed) -> Step | None:
+    if not observed.captured:
+        return None
+    return stop(observed, WORKERS, reasons.LABELS_SELECTED, observed.captured)
+
+
+def workers_refused(observed: Observed) -> Step | None:
+    """What the API server says of an object does not change by waiting."""
+    if not observed.refused:
+        return None
+    return stop(observed, WORKERS, reasons.WORKERS_REFUSED, f"the API server does not accept them: {observed.refused}")
+
+
 def workers_missing(observed: Observed) -> Step | None:
     if observed.job is not None:
         return None
     message = f"creating {observed.valid_spec.load.workers} workers"
+    if quota.is_full(observed.trouble):
+        return _queue(observed, observed.trouble, 1, _creations(observed))
     if observed.trouble:
         return _workers_wait(observed, Problem(reasons.WORKERS_LATE, observed.trouble), _creations(observed))
     claim = conditions.unknown(WORKERS, reasons.WORKERS_STARTING, message)
     return Step(message, claims=(claim,), actions=_creations(observed), wake_after=QUICK)
+
+
+def workers_queue(observed: Observed) -> Step | None:
+    """A quota that others fill is a queue; one that is too small for this run is none."""
+    trouble = observed.job.trouble if observed.job else ""
+    if any(pod.problem for pod in observed.pods) or not quota.is_full(trouble):
+        return None
+    return _queue(observed, trouble, observed.valid_spec.load.workers)
 
 
 def workers_in_trouble(observed: Observed) -> Step | None:
@@ -161,6 +187,7 @@ def start(observed: Observed) -> Step | None:
 
 
 RULES: tuple[Rule, ...] = (
+    leads_elsewhere,
     references_missing,
     references_unusable,
     target_missing,
@@ -168,7 +195,10 @@ RULES: tuple[Rule, ...] = (
     probe_refused,
     probe_not_done,
     target_found_ready,
+    workers_would_serve,
+    workers_refused,
     workers_missing,
+    workers_queue,
     workers_in_trouble,
     worker_failed,
     proxy_not_ready,
@@ -201,7 +231,7 @@ def _target_waits(observed: Observed, reason: Reason, message: str) -> Step:
 def _workers_wait(
     observed: Observed, problem: Problem, actions: tuple[Action, ...] = (), wake_after: float = QUICK
 ) -> Step:
-    begun = conditions.since(observed.status.conditions, TARGET) or observed.now
+    begun = _workers_since(observed)
     seconds = observed.settings.worker_start_seconds
     late = observed.now > begun + timedelta(seconds=seconds)
     hopeless = problem.final or (
@@ -212,9 +242,46 @@ def _workers_wait(
         return stop(observed, WORKERS, problem.reason, problem.message)
     if late:
         why = reasons.WORKERS_LATE if problem.reason is reasons.WORKERS_STARTING else problem.reason
-        return stop(observed, WORKERS, why, f"{problem.message}, {seconds} s after the target was ready")
+        return stop(observed, WORKERS, why, f"{problem.message}, {seconds} s after {_what_began(observed)}")
     claim = conditions.unknown(WORKERS, problem.reason, problem.message)
     return Step(problem.message, claims=(claim,), actions=actions, wake_after=wake_after)
+
+
+def _workers_since(observed: Observed) -> datetime:
+    """When the wait for the workers began: their newest pod may have come late, after a wait for a quota."""
+    ready = conditions.since(observed.status.conditions, TARGET)
+    return max((moment for moment in (ready, _newest(observed)) if moment), default=observed.now)
+
+
+def _what_began(observed: Observed) -> str:
+    return "the last worker's pod was made" if _newest(observed) else "the target was ready"
+
+
+def _newest(observed: Observed) -> datetime | None:
+    """When the newest pod was made, if that was so late that it had to wait."""
+    newest = max((pod.created for pod in observed.pods if pod.created), default=None)
+    ready = conditions.since(observed.status.conditions, TARGET)
+    return newest if newest and ready and newest > ready + LATE_POD else None
+
+
+def _queue(observed: Observed, words: str, times: int, actions: tuple[Action, ...] = ()) -> Step:
+    begun = conditions.since(observed.status.conditions, TARGET) or observed.now
+    if never := quota.impossible(words, times):
+        message = f"{never} ({words}): ask for less in load.workers or workerTemplate.resources, or for a larger quota"
+        return stop(observed, WORKERS, reasons.QUOTA_EXCEEDED, message)
+    if observed.now > _queue_end(observed, begun):
+        waited = (observed.now - begun).total_seconds()
+        return stop(observed, WORKERS, reasons.QUOTA_EXCEEDED, f"{words}, {waited:.0f} s after the target was ready")
+    message = f"waits for a quota that is in use: {words}"
+    return Step(message, claims=(conditions.unknown(WORKERS, reasons.QUOTA_EXCEEDED, message),), actions=actions)
+
+
+def _queue_end(observed: Observed, begun: datetime) -> datetime:
+    """When the load would no longer fit before activeDeadlineSeconds; never before the workers' usual time."""
+    spec, started = observed.valid_spec, observed.status.run.start_time or begun
+    needed = spec.load.duration_seconds + (spec.scaling.settle_seconds if spec.scaling else 0)
+    latest = min(begun + LONGEST_QUEUE, started + timedelta(seconds=spec.active_deadline_seconds - needed))
+    return max(begun + timedelta(seconds=observed.settings.worker_start_seconds), latest)
 
 
 def _creations(observed: Observed) -> tuple[Action, ...]:

@@ -10,18 +10,21 @@ from datetime import timedelta
 from loadgen.core.judge import thresholds
 from loadgen.model.wire import WorkerPhase
 from loadtest_operator.api.meta import ConditionType
+from loadtest_operator.api.outcome import FaultStatus
 from loadtest_operator.core.actions import Emit
 from loadtest_operator.core.common import conditions, reasons, times
 from loadtest_operator.core.fleet.pods import WorkerPod
 from loadtest_operator.core.observed import Observed, WorkerView, listed
 from loadtest_operator.core.run.lifecycle import Event
 from loadtest_operator.core.run.progress import stage_at
-from loadtest_operator.core.run.rules.always import stop
+from loadtest_operator.core.run.rules.always import leads_elsewhere, stop
 from loadtest_operator.core.run.rules.preparing import LEAD, start_command
 from loadtest_operator.core.run.step import QUICK, Rule, Step
 
 SILENCE_SECONDS = 15.0
 """A worker that does not answer for so long is lost."""
+MOST_CLOCKS_DIFFER = 60
+"""Seconds that the clocks of two operators may differ; more is taken for another start."""
 LATEST_START = timedelta(milliseconds=500)
 """A worker told later than this before second 0 might miss it."""
 OVERDUE = timedelta(seconds=30)
@@ -71,9 +74,29 @@ def start_moved(observed: Observed) -> Step | None:
     )
 
 
+def clock_differs(observed: Observed) -> Step | None:
+    """The operator that told the start had another clock: the workers agree on a second 0 that is not ours. It is reckoned anew,
+    with everything that counts from it, for the load itself did not move."""
+    start, shift = observed.load_start, _clock_shift(observed)
+    if start is None or shift is None:
+        return None
+    message = (
+        f"the operator's clock differs by {shift.total_seconds():+.1f} s from the one that the start was told by; second 0 is "
+        f"{times.text(start + shift)} on it: check the nodes' clocks"
+    )
+    return Step(
+        says=message,
+        event=Event.START_MOVED,
+        run={"load_start_time": start + shift},
+        status={"faults": tuple(_shifted(status, shift) for status in observed.status.faults)},
+        actions=(Emit("Warning", "ClockDiffers", message),),
+        wake_after=0.3,
+    )
+
+
 def start_missed(observed: Observed) -> Step | None:
     waiting = observed.in_phase(WorkerPhase.READY) if observed.second >= 0 else ()
-    astray = [worker for worker in observed.workers if _starts_elsewhen(observed, worker)]
+    astray = _astray(observed)
     if not waiting and not astray:
         return None
     who = listed(worker.index for worker in (*waiting, *astray))
@@ -141,10 +164,12 @@ def offering(observed: Observed) -> Step | None:
 
 
 RULES: tuple[Rule, ...] = (
+    leads_elsewhere,
     all_drained,
     worker_lost,
     not_told,
     start_moved,
+    clock_differs,
     start_missed,
     overdue,
     auto_stopped,
@@ -153,12 +178,47 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def _starts_elsewhen(observed: Observed, worker: WorkerView) -> bool:
-    """Armed with a time that is not ours: two operators were at work."""
-    start = observed.load_start
-    if worker.state is None or worker.state.start_at is None or start is None or not worker.samples:
-        return False
-    return abs(worker.state.start_at - worker.offset - times.nanoseconds(start)) > times.NANOSECONDS
+def _told(observed: Observed) -> dict[int, int]:
+    """Second 0 of each worker that was told one, by index, in nanoseconds on our clock."""
+    return {
+        worker.index: worker.state.start_at - worker.offset
+        for worker in observed.workers
+        if worker.state is not None and worker.state.start_at is not None and worker.samples
+    }
+
+
+def _agreed(observed: Observed) -> int | None:
+    """The second 0 that is nearest to the one written down, if it can be the same one on another clock."""
+    start, told = observed.load_start, _told(observed)
+    if start is None or not told:
+        return None
+    ours = times.nanoseconds(start)
+    near = min(told.values(), key=lambda moment: abs(moment - ours))
+    return near if abs(near - ours) <= MOST_CLOCKS_DIFFER * times.NANOSECONDS else ours
+
+
+def _astray(observed: Observed) -> list[WorkerView]:
+    """Armed with a time that is not the others': two operators were at work."""
+    agreed, told = _agreed(observed), _told(observed)
+    if agreed is None:
+        return []
+    wrong = {index for index, moment in told.items() if abs(moment - agreed) > times.NANOSECONDS}
+    return [worker for worker in observed.workers if worker.index in wrong]
+
+
+def _clock_shift(observed: Observed) -> timedelta | None:
+    """By how much the agreed second 0 differs from the one written down; nothing where it does not, or nobody agrees."""
+    start, agreed = observed.load_start, _agreed(observed)
+    if start is None or agreed is None or _astray(observed):
+        return None
+    shift = timedelta(microseconds=(agreed - times.nanoseconds(start)) // 1000)
+    return shift if abs(shift) > timedelta(seconds=1) else None
+
+
+def _shifted(status: FaultStatus, shift: timedelta) -> FaultStatus:
+    moments = ("planned_time", "injected_time", "recovered_time")
+    known = {name: getattr(status, name) for name in moments}
+    return status.model_copy(update={name: moment + shift for name, moment in known.items() if moment})
 
 
 def _why_lost(observed: Observed, index: int) -> str:
