@@ -42,7 +42,7 @@ ORDINARY: dict[str, tuple[dict[str, Any], Script, dict[str, int]]] = {
     "ok, without a body": (PAGE | {"http": {"method": "HEAD"}}, answering(OK[:-2]), {}),
     "404": (PAGE, status("404 Not Found"), {"Http404": 4}),
     "500": (CHAT, status("500 Broken"), {"Http500": 4}),
-    "a redirect": (PAGE, answering(b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n"), {"UnexpectedStatus": 4}),
+    "a redirect": (PAGE, answering(b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n"), {"Http302": 4}),
     "garbage": (PAGE, closing(b"garbage\r\n\r\n"), {"Parse": 4}),
     "a body that is cut": (PAGE, closing(OK[:-1]), {"ConnectionLost": 4}),
     "closed without an answer": (PAGE, closing(b""), {"ConnectionLost": 4}),

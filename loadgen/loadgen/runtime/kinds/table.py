@@ -19,12 +19,12 @@ from loadgen.core.schedule.segment import Segment
 from loadgen.model.plan import Plan
 from loadgen.model.references import NO_MATERIAL, Material
 from loadgen.model.requests import ExpectBody, Gradio, GradioProtocol, Http, Request
-from loadgen.model.wire import Failure, http_failure
+from loadgen.model.wire import Failure
 from loadgen.runtime.clock import SECOND
 from loadgen.runtime.http.exchange import Consumer, Exchange, Following, Kind, Stream
 from loadgen.runtime.http.target import Target
 from loadgen.runtime.kinds.calls import KEY, CallKind
-from loadgen.runtime.kinds.completions import StreamKind, WholeKind
+from loadgen.runtime.kinds.completions import StreamKind, WholeKind, unsuccessful
 from loadgen.runtime.kinds.talks import TalkKind
 from loadgen.runtime.recording.meter import Meter
 
@@ -54,18 +54,19 @@ class HttpKind:
         """Always the same bytes."""
         return self.data
 
-    def keep(self, exchange: Exchange, body: bytes, stamp: int) -> None:
+    def keep(self, exchange: Exchange, body: bytes, stamp: int) -> bool:
         """Collect the beginning of the body."""
         stream = exchange.stream = exchange.stream or Stream(bytearray())
         kept = cast(bytearray, stream.parser)
         kept += body[: EXPECT_LIMIT - len(kept)]
+        return False
 
     def verdict(self, exchange: Exchange) -> str | None:
         """Success is an expected status."""
         status = exchange.status
         if status in self.expected:
             return None if self.holds is None or self._is_right(exchange.stream) else Failure.UNEXPECTED_BODY
-        return http_failure(status) if status >= 400 else Failure.UNEXPECTED_STATUS
+        return unsuccessful(status)
 
     def _is_right(self, stream: Stream | None) -> bool:
         assert self.holds is not None  # noqa: S101  asked only where something is expected
