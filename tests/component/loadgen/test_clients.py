@@ -9,10 +9,9 @@ from runs import run
 from servers import OK, Script, answering, serving, slowly
 
 from fakes.bad import DELTA, DONE, ERROR_EVENT, STREAM_HEAD, body, chunk, request, silence, unused_port
-from loadgen.core.schedule.segment import Segment
 from loadgen.core.stats.tally import Selection
 from loadgen.model.plan import Metric
-from loadgen.runtime.worker.calibration import NullResponder, ceiling, stream_answer
+from loadgen.runtime.worker.calibration import NullResponder, NullServer, ceiling
 
 CLIENTS = ("Native", "Compatible")
 CALL: dict[str, Any] = {"name": "call", "gradio": {"apiName": "predict", "data": '["hi"]'}}
@@ -142,7 +141,7 @@ async def test_the_ceiling_is_the_clients_own(monkeypatch: pytest.MonkeyPatch) -
     """Calibration runs over the same client, and never through a proxy."""
     plans = [a_plan(PAGE, {"arrivalRate": 4}, client=client) for client in CLIENTS]
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: NullResponder(stream_answer(plans[0])), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: NullResponder(NullServer(plans[0].requests)), "127.0.0.1", 0)
     asked: list[bytes] = []
 
     async def proxy(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
@@ -151,7 +150,7 @@ async def test_the_ceiling_is_the_clients_own(monkeypatch: pytest.MonkeyPatch) -
     async with server, serving(proxy) as url:
         monkeypatch.setenv("http_proxy", url)
         port = server.sockets[0].getsockname()[1]
-        native, compatible = [await ceiling(plan, Segment(0, 1), port) for plan in plans]
+        native, compatible = [await ceiling(plan, port) for plan in plans]
 
     assert 0 < compatible < native
     assert not asked
