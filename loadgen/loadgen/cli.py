@@ -6,6 +6,7 @@
 import asyncio
 import os
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -18,7 +19,7 @@ from loadgen.core.judge import lint as problems
 from loadgen.core.judge import thresholds, validity, verdict
 from loadgen.core.stats import summary
 from loadgen.model.access import Access
-from loadgen.model.errors import ExitCode, InvalidPlanError, LoadgenError, TargetError, WorkerError
+from loadgen.model.errors import ExitCode, InvalidPlanError, LoadgenError, ProbeError, TargetError, WorkerError
 from loadgen.model.plan import Plan
 from loadgen.model.references import Material
 from loadgen.model.report import Report, Verdict
@@ -66,6 +67,11 @@ def run(
         _stop(error, ExitCode.BAD_INPUT)
     except (WorkerError, OSError) as error:
         _stop(error, ExitCode.ERROR)
+    except Exception as error:  # Python's own exit code would be that of Failed
+        _stop(
+            WorkerError(f"loadgen itself broke, this says nothing of the target: {type(error).__name__}: {error}"),
+            ExitCode.ERROR,
+        )
     _show(report)
     if out is not None:
         out.write_text(documents.dump(report))
@@ -161,11 +167,25 @@ async def _run(plan: Plan, url: str, workers: int, access: Access, material: Mat
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, local.interrupted.set)
-        outcome = await local.run()
+        try:
+            outcome = await local.run()
+        except ProbeError as error:
+            return _judge(plan, url, _nothing(plan), cores, [str(error)])
     return _judge(plan, url, outcome, cores)
 
 
-def _judge(plan: Plan, url: str, outcome: Any, cores: float) -> Report:
+def _nothing(plan: Plan) -> Any:
+    """The outcome of a run that never began."""
+    from loadgen.core.stats.tally import Tally
+    from loadgen.model.wire import WIRE_VERSION, WorkerPhase, WorkerState
+    from loadgen.runtime.clock import wall_ns
+    from loadgen.runtime.worker.local import Outcome
+
+    now = wall_ns()
+    return Outcome(Tally(plan), WorkerState(WIRE_VERSION, 0, 1, 0, WorkerPhase.FAILED, now, 0), now)
+
+
+def _judge(plan: Plan, url: str, outcome: Any, cores: float, unmeasured: Sequence[str] = ()) -> Report:
     from loadgen.runtime.clock import rfc3339
 
     tally, state = outcome.tally, outcome.state
@@ -179,6 +199,7 @@ def _judge(plan: Plan, url: str, outcome: Any, cores: float) -> Report:
         total=summary.total(plan, tally),
         aborted=outcome.aborted,
         given_up=outcome.given_up,
+        inconclusive=unmeasured,
     )
     made = summary.report(
         plan,

@@ -16,7 +16,11 @@ class InvalidPlanError(LoadgenError):
 
 
 class TargetError(LoadgenError):
-    """The target cannot be reached or did not answer the probe request."""
+    """The target cannot be what was meant: a URL that is none, or one that leads elsewhere."""
+
+
+class ProbeError(LoadgenError):
+    """The target did not answer a request of the plan as it should, before any load: nothing was measured."""
 
 
 class WorkerError(LoadgenError):

@@ -5,14 +5,16 @@ Rules between fields are validators here and, word for word where possible, CEL 
 
 import json
 import re
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from loadgen.model.base import Model, Number, require_exactly_one
 from loadgen.model.references import FromConfigMap
 
+T = TypeVar("T")
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=40)]
 PATH = r'^/[!-"$-~]*$'
 """What may stand in a request line as it is: no space, no control character, no fragment, ASCII only."""
@@ -107,8 +109,21 @@ class OpenAI(Model):
     """Sampling temperature. Default: the server's."""
     stream: bool = True
     """Stream the answer (server-sent events); needed for time to first token. Default true."""
+    include_usage: bool = True
+    """Ask for the number of output tokens at a stream's end (stream_options.include_usage). Without it tokens are the events
+    counted; for servers that refuse the field. Default true."""
     path: Path
     """Path of the endpoint."""
+
+    @property
+    def streams(self) -> bool:
+        """Whether answers come in pieces."""
+        return self.stream
+
+    @property
+    def output_limit(self) -> int | None:
+        """Upper bound of output tokens, under whichever name it is sent."""
+        return self.max_tokens
 
 
 class OpenAIChat(OpenAI):
@@ -116,8 +131,21 @@ class OpenAIChat(OpenAI):
 
     path: Path = "/v1/chat/completions"
     """Path of the endpoint. Default /v1/chat/completions."""
+    max_completion_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """The newer name of maxTokens, reasoning included, for servers that refuse the older one. Set one of them. Default: the server's."""
     turns: Annotated[int, Field(ge=1, le=64)] = 1
     """Turns of a conversation: each is a request of its own that carries all that was said, with the model's own answers. Default 1."""
+
+    @property
+    def output_limit(self) -> int | None:
+        """Upper bound of output tokens, under whichever name it is sent."""
+        return self.max_tokens or self.max_completion_tokens
+
+    @model_validator(mode="after")
+    def _one_limit(self) -> Self:
+        if self.max_tokens is not None and self.max_completion_tokens is not None:
+            raise ValueError("set maxTokens or maxCompletionTokens, not both: they are two names of one bound")
+        return self
 
     @model_validator(mode="after")
     def _begins_with_one_message(self) -> Self:
@@ -188,6 +216,11 @@ class Gradio(Model):
         return self
 
     @property
+    def streams(self) -> bool:
+        """Whether answers come in pieces."""
+        return self.protocol is not GradioProtocol.PREDICT
+
+    @property
     def path(self) -> str:
         """Where the inputs go."""
         base = self.base_path.rstrip("/")
@@ -243,6 +276,15 @@ class Http(Model):
     expect_body: ExpectBody | None = None
     """What the body must hold as well; an answer without it has failed as UnexpectedBody. Default: anything."""
 
+    @property
+    def prompt(self) -> None:
+        """It has none."""
+
+    @property
+    def streams(self) -> bool:
+        """Its answers are taken as one piece."""
+        return False
+
     @field_validator("headers")
     @classmethod
     def _headers_are_sendable(cls, headers: dict[str, str]) -> dict[str, str]:
@@ -268,6 +310,24 @@ class Http(Model):
         if self.method == "HEAD" and self.expect_body is not None:
             raise ValueError("expectBody does not go with HEAD: its answers have no body")
         return self
+
+
+Asked = OpenAIChat | OpenAICompletions | Gradio | Http
+"""What is sent, in the words of one protocol."""
+PROTOCOLS: Mapping[str, type[Asked]] = {
+    "open_ai_chat": OpenAIChat,
+    "open_ai_completions": OpenAICompletions,
+    "gradio": Gradio,
+    "http": Http,
+}
+"""By the field of a request that asks so: a further protocol begins here, and every table over them says what it lacks."""
+
+
+def for_every_protocol(table: Mapping[type[Asked], T]) -> Mapping[type[Asked], T]:
+    """The table, complete. Raises TypeError when it is imported and is not."""
+    if missing := set(PROTOCOLS.values()) ^ set(table):
+        raise TypeError(f"not in the table, or not a protocol: {', '.join(sorted(one.__name__ for one in missing))}")
+    return table
 
 
 class Slo(Model):
@@ -318,7 +378,13 @@ class Request(Model):
                 raise ValueError(
                     f"{alias} {seconds} can never be reached: it must be less than timeoutSeconds {self.timeout_seconds}"
                 )
-        return require_exactly_one(self, "open_ai_chat", "open_ai_completions", "gradio", "http")
+        return require_exactly_one(self, *PROTOCOLS)
+
+    @property
+    def asked(self) -> Asked:
+        """What is sent: the one of its fields that is set."""
+        found: Asked = next(one for name in PROTOCOLS if (one := getattr(self, name)) is not None)
+        return found
 
     @property
     def open_ai(self) -> OpenAI | None:
@@ -328,15 +394,12 @@ class Request(Model):
     @property
     def prompt(self) -> Prompt | None:
         """Where its prompt comes from, if it has one."""
-        asked = self.open_ai or self.gradio
-        return asked.prompt if asked else None
+        return self.asked.prompt
 
     @property
     def streams(self) -> bool:
         """Whether its answers come in pieces."""
-        if self.gradio is not None:
-            return self.gradio.protocol is not GradioProtocol.PREDICT
-        return self.open_ai is not None and self.open_ai.stream
+        return self.asked.streams
 
     @property
     def effective_weight(self) -> int:

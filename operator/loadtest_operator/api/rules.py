@@ -223,6 +223,10 @@ RULES: dict[type[Model], tuple[Rule, ...]] = {
     ),
     requests.OpenAIChat: (
         Rule(
+            "!(has(self.maxTokens) && has(self.maxCompletionTokens))",
+            "set maxTokens or maxCompletionTokens, not both: they are two names of one bound",
+        ),
+        Rule(
             "self.turns == 1 || !has(self.prompt.jsonl)",
             "turns does not go with prompt.jsonl: the prompt of every turn is a text or synthetic",
             field=".turns",

@@ -13,7 +13,6 @@ from servers import Script, answering, serving, wait
 from fakes.bad import STREAM_HEAD, body, chunk, letter, request
 from loadgen.core.stats.tally import Tally
 from loadgen.model.plan import Metric
-from loadgen.runtime.worker.calibration import EVENTS, NullResponder
 
 JOINED = body(b'{"event_id":"e1"}')
 PAUSE = 0.2
@@ -192,17 +191,6 @@ async def test_every_join_is_a_session_of_its_own_in_every_run() -> None:
 
     assert len(sessions) == 6
     assert joins == [{"data": ["hi"], "fn_index": 3}] * 6
-
-
-@BOTH
-async def test_the_null_server_of_the_calibration_streams_as_an_app_does(words: Words) -> None:
-    server = await asyncio.get_running_loop().create_server(lambda: NullResponder(b""), "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
-        tally, _ = await run(a_plan(a_call(words), {"arrivalRate": 2}), f"http://127.0.0.1:{port}")
-
-    assert tally.select().counts.succeeded == 2, tally.select().counts.errors
-    assert tally.ended(range(9)).output_tokens == 2 * EVENTS
 
 
 GONE = b"HTTP/1.1 404 Gone\r\nContent-Length: 0\r\n\r\n"

@@ -56,20 +56,50 @@ def test_run(
     assert loadgen("report", str(tmp_path / "r.json")).stdout.startswith(verdict)
 
 
-def test_unreachable(plan: Callable[[str], str]) -> None:
+def refused(plan: str, url: str, folder: Path) -> str:
+    """A run whose probe fails is not measured: Inconclusive, with a report that says why."""
+    done = loadgen("run", plan, "--url", url, "--out", str(folder / "r.json"))
+
+    assert done.returncode == 3, done.stdout + done.stderr
+    report = json.loads((folder / "r.json").read_text())
+    assert report["verdict"] == "Inconclusive"
+    assert report["message"][:50] in done.stdout
+    return str(report["message"])
+
+
+def test_unreachable(plan: Callable[[str], str], tmp_path: Path) -> None:
     """A sentence before any load."""
-    done = loadgen("run", plan("1"), "--url", f"http://127.0.0.1:{unused_port()}")
-
-    assert done.returncode == 2
-    assert "nothing listens there" in done.stderr
+    assert "nothing listens there" in refused(plan("1"), f"http://127.0.0.1:{unused_port()}", tmp_path)
 
 
-def test_wrong_path(plan: Callable[[str], str], bad_server: Callable[[str], Server]) -> None:
-    """A 404 is found out by the probe."""
-    done = loadgen("run", plan("1"), "--url", bad_server("not-found").url)
+def test_wrong_path(plan: Callable[[str], str], bad_server: Callable[[str], Server], tmp_path: Path) -> None:
+    """A 404 is found out by the probe, which repeats what the server said."""
+    message = refused(plan("1"), bad_server("not-found").url, tmp_path)
 
-    assert done.returncode == 2
-    assert "Http404" in done.stderr
+    assert "Http404" in message
+    assert 'the server said "not found"' in message
+
+
+@pytest.mark.parametrize(
+    ("url", "secret"),
+    [
+        ("http://user:hunter2@127.0.0.1:1", "hunter2"),
+        ("http://user:hun?ter2@127.0.0.1:1", "ter2"),
+        ("ftp://user:hunter2@127.0.0.1", "hunter2"),
+        ("http://user:hunter2@[::1", "hunter2"),
+        ("http://127.0.0.1:1/?key=hunter2", "hunter2"),
+        ("http://127.0.0.1:99999", "Traceback"),
+        ("http://127.0.0.1:0", "Traceback"),
+        ("http://a..b", "Traceback"),
+        ("127.0.0.1:80", "Traceback"),
+    ],
+)
+def test_a_bad_url_is_a_sentence_without_its_secrets(plan: Callable[[str], str], url: str, secret: str) -> None:
+    done = loadgen("run", plan("1"), "--url", url)
+
+    assert done.returncode == 2, done.stderr
+    assert "target" in done.stderr
+    assert secret not in done.stdout + done.stderr
 
 
 def test_bad_plan(plan: Callable[[str], str]) -> None:

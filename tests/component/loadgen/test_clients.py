@@ -9,10 +9,9 @@ from runs import run
 from servers import OK, Script, answering, by_method, serving, slowly
 
 from fakes.bad import DELTA, DONE, ERROR_EVENT, STREAM_HEAD, body, chunk, request, silence, unused_port
-from loadgen.core.schedule.segment import Segment
 from loadgen.core.stats.tally import Selection
 from loadgen.model.plan import Metric
-from loadgen.runtime.worker.calibration import NullResponder, ceiling, stream_answer
+from loadgen.runtime.worker.calibration import NullResponder, NullServer, ceiling
 
 CLIENTS = ("Native", "Compatible")
 CALL: dict[str, Any] = {"name": "call", "gradio": {"apiName": "predict", "data": '["hi"]'}}
@@ -42,7 +41,7 @@ ORDINARY: dict[str, tuple[dict[str, Any], Script, dict[str, int]]] = {
     "ok, without a body": (PAGE | {"http": {"method": "HEAD"}}, answering(OK[:-2]), {}),
     "404": (PAGE, status("404 Not Found"), {"Http404": 4}),
     "500": (CHAT, status("500 Broken"), {"Http500": 4}),
-    "a redirect": (PAGE, answering(b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n"), {"UnexpectedStatus": 4}),
+    "a redirect": (PAGE, answering(b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n"), {"Http302": 4}),
     "garbage": (PAGE, closing(b"garbage\r\n\r\n"), {"Parse": 4}),
     "a body that is cut": (PAGE, closing(OK[:-1]), {"ConnectionLost": 4}),
     "closed without an answer": (PAGE, closing(b""), {"ConnectionLost": 4}),
@@ -144,7 +143,7 @@ async def test_the_ceiling_is_the_clients_own(monkeypatch: pytest.MonkeyPatch) -
     """Calibration runs over the same client, and never through a proxy."""
     plans = [a_plan(PAGE, {"arrivalRate": 4}, client=client) for client in CLIENTS]
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: NullResponder(stream_answer(plans[0])), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: NullResponder(NullServer(plans[0].requests)), "127.0.0.1", 0)
     asked: list[bytes] = []
 
     async def proxy(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
@@ -153,7 +152,7 @@ async def test_the_ceiling_is_the_clients_own(monkeypatch: pytest.MonkeyPatch) -
     async with server, serving(proxy) as url:
         monkeypatch.setenv("http_proxy", url)
         port = server.sockets[0].getsockname()[1]
-        native, compatible = [await ceiling(plan, Segment(0, 1), port) for plan in plans]
+        native, compatible = [await ceiling(plan, port) for plan in plans]
 
     assert 0 < compatible < native
     assert not asked

@@ -11,7 +11,7 @@ from loadgen.core.protocols.gradio import decode_call, decode_join, decode_predi
 from loadgen.core.protocols.openai import NOTHING, OUTPUT, ChunkKind
 from loadgen.core.protocols.sse import Event, ParseError, SseParser
 
-FINISHED = ChunkKind(has_output=True, done=True)
+FINISHED = ChunkKind(has_output=True, done=True, over=True)
 
 
 def test_the_first_answer_names_the_event() -> None:
@@ -24,7 +24,7 @@ def test_the_first_answer_names_the_event() -> None:
         (b'event: generating\ndata: ["hel"]\n\n', OUTPUT),
         (b"event: generating\ndata: [null]\n\n", NOTHING),
         (b'event: complete\ndata: ["hello"]\n\n', FINISHED),
-        (b"event: complete\ndata: []\n\n", ChunkKind(done=True)),
+        (b"event: complete\ndata: []\n\n", ChunkKind(done=True, over=True)),
         (b"event: complete\ndata: [0]\n\n", FINISHED),
         (b"event: heartbeat\ndata: null\n\n", NOTHING),
         (b"event: error\ndata: null\n\n", ChunkKind(error="error without a message")),
@@ -111,13 +111,13 @@ def test_no_change_is_no_output(data: str, kind: ChunkKind) -> None:
 def test_a_completion_repeats_whole_outputs() -> None:
     assert decode_join(message("completed", '["hi hi "]')) == FINISHED
     assert decode_join(message("completed", "[[]]")) == FINISHED  # an empty list, not an empty change
-    assert decode_join(message("completed", "[null]")) == ChunkKind(done=True)
+    assert decode_join(message("completed", "[null]")) == ChunkKind(done=True, over=True)
 
 
 def test_the_old_protocol_answers_at_once() -> None:
     assert decode_predict(b'{"data":["hi"],"is_generating":false,"duration":0.1}') == FINISHED
     assert decode_predict(b'{"error":"boom"}') == ChunkKind(error="boom")
-    assert decode_predict(b'{"data":[]}') == ChunkKind(done=True)
+    assert decode_predict(b'{"data":[]}') == ChunkKind(done=True, over=True)
 
 
 def completing(data: bytes) -> ChunkKind:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadgen.runtime.http.connection import NOTHING, Connection, Known
+from loadgen.runtime.http.connection import NOTHING, STALE_NS, Connection, Known
 from loadgen.runtime.http.exchange import Exchange
 from loadgen.runtime.kinds.table import HttpKind
 
@@ -37,6 +37,7 @@ class Owner:
 
     known: list[Known]
     received: int = 0
+    stale_ns: int = STALE_NS
     said: list[tuple[str, object]] = field(default_factory=list)
 
     def opened(self, connection: Connection) -> None:

@@ -28,6 +28,20 @@ def delta(**fields: object) -> bytes:
         delta(content=[{"type": "text", "text": "hi"}]),
         b'{"choices":[{"text":"hi","index":0}]}',
         b'{"choices":[{"delta":{}},{"delta":{"content":"second choice"}}]}',
+        delta(refusal="I cannot"),
+        delta(tool_calls=[{"index": 0, "id": "1", "function": {"name": "current_time", "arguments": ""}}]),
+        delta(tool_calls=[{"index": 0, "id": "1", "function": {"name": "current_time"}}]),
+        delta(tool_calls=[{"index": 0, "function": {"name": "f", "arguments": []}}]),
+        delta(tool_calls=[{"index": 0, "type": "custom", "custom": {"name": "sql", "input": "select"}}]),
+        delta(function_call={"name": "current_time", "arguments": ""}),
+        delta(content={"type": "text", "text": "an object"}),
+        delta(content="hi", tool_calls={"not": "a list"}),
+        delta(content="hi", reasoning=7),
+        b'{"choices":[{"delta":{"content":"hi"},"finish_reason":""}]}',
+        b'{"choices":[{"delta":{"content":"hi"},"error":{}}],"error":""}',
+        b'{"choices":[{"delta":{"content":"hi"}}],"usage":{"completion_tokens":null}}',
+        b'{"choices":[{"delta":{"content":"hi"}}],"usage":[]}',
+        b'{"choices":[{"delta":{"content":"hi"}}],"usage":""}',
     ],
 )
 def test_output(data: bytes) -> None:
@@ -40,7 +54,7 @@ def test_output(data: bytes) -> None:
         delta(role="assistant"),
         delta(role="assistant", content=""),
         delta(content=None),
-        delta(tool_calls=[{"index": 0, "id": "1", "function": {"name": "f", "arguments": ""}}]),
+        delta(tool_calls=[{"index": 0, "id": "1", "function": {"name": "", "arguments": ""}}]),
         delta(audio={"id": "a", "expires_at": 1}),
         b'{"choices":[]}',
         b'{"choices":[{"text":""}]}',
@@ -90,6 +104,55 @@ def test_a_whole_answer_has_output_tokens_and_end() -> None:
 )
 def test_a_whole_answer_without_content_may_have_output(message: dict[str, object]) -> None:
     assert decode(json.dumps({"choices": [{"message": message}]}).encode()) == OUTPUT
+
+
+@pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [
+        ('{"completion_tokens":7,"completion_tokens_details":null}', 7),
+        ('{"completion_tokens":"7"}', 7),
+        ('{"completion_tokens":7.0,"prompt_tokens":"x"}', 7),
+        ('{"completion_tokens":true}', None),
+        ('{"completion_tokens":-1}', None),
+        ('{"completion_tokens":999999999999999999999999}', None),
+        ('{"completion_tokens":1e300}', None),
+        ('{"completion_tokens":[7]}', None),
+        ('{"total_tokens":7}', None),
+        ("7", None),
+    ],
+)
+def test_usage_of_any_shape_never_refuses_an_answer(usage: str, tokens: int | None) -> None:
+    data = f'{{"choices":[{{"message":{{"content":"hi"}},"finish_reason":"stop"}}],"usage":{usage}}}'.encode()
+    assert decode(data) == ChunkKind(has_output=True, tokens=tokens, done=True)
+
+
+@pytest.mark.parametrize(
+    "nothing", ["null", '""', "{}", "[]", "false", "0", '{"message":"","code":null}', '{"a":{"b":[]}}']
+)
+@pytest.mark.parametrize("place", ['{"choices":[%s],"error":%s}', '{"choices":[%s],"error":%s,"usage":null}'])
+def test_an_empty_error_is_none(nothing: str, place: str) -> None:
+    assert decode((place % ('{"delta":{"content":"hi"}}', nothing)).encode()) == OUTPUT
+
+
+@pytest.mark.parametrize(
+    "reason", ["", None, "stop", "length", "tool_calls", "content_filter", "eos_token", "new_one", 7]
+)
+def test_which_finish_reasons_end_a_stream_well(reason: object) -> None:
+    """An empty one is none; of a number only that there is one is known."""
+    data = json.dumps({"choices": [{"delta": {}, "finish_reason": reason}]}).encode()
+    assert decode(data) == (ChunkKind(done=True) if reason else NOTHING)
+
+
+@pytest.mark.parametrize("reason", ["error", "abort", "cancelled", "insufficient_system_resource"])
+def test_a_finish_reason_may_say_that_the_server_broke_off(reason: str) -> None:
+    kind = decode(json.dumps({"choices": [{"delta": {"content": "x"}, "finish_reason": reason}]}).encode())
+    assert kind.error is not None
+    assert reason in kind.error
+
+
+def test_an_error_may_be_a_choices_own() -> None:
+    data = b'{"choices":[{"delta":{},"finish_reason":"error","error":{"code":502,"message":"upstream died"}}]}'
+    assert decode(data).error == "upstream died"
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadgen.core.protocols.sse import Event, ParseError, SseParser
+from loadgen.core.protocols.sse import Document, Event, ParseError, SseParser, parser_for
 
 
 def parse(*chunks: bytes) -> list[Event]:
     parser = SseParser()
-    return [event for chunk in chunks for event in parser.feed(chunk)] + parser.close()
+    return [event for chunk in chunks for event in parser.feed(chunk)] + list(parser.close())
 
 
 def cut(stream: bytes, at: list[int]) -> list[bytes]:
@@ -71,3 +71,30 @@ def test_a_byte_at_a_time_is_not_quadratic() -> None:
     for _ in range(200_000):
         parser.feed(b"x")
     assert parser.feed(b"\n\ndata: a\n\n") == [Event(b"a")]
+
+
+@pytest.mark.parametrize(
+    ("beginning", "document"),
+    [
+        (b"{", True),
+        (b' \n[{"a":1}]', True),
+        (b"\xef\xbb\xbf{", True),
+        (b"data: {", False),
+        (b": ping", False),
+        (b"", False),
+    ],
+)
+def test_an_answer_that_begins_like_json_has_no_events(beginning: bytes, document: bool) -> None:
+    """It is read in one piece: an error, or a server that does not stream."""
+    parser = parser_for(beginning)
+
+    assert isinstance(parser, Document) is document
+    if document:
+        assert parser.feed(beginning) == parser.feed(b"\n\n") == ()
+        assert parser.close() == (Event(beginning + b"\n\n"),)
+
+
+def test_an_endless_document_is_refused() -> None:
+    parser = Document(limit=1000)
+    with pytest.raises(ParseError, match="longer than 1000 bytes"):
+        collections.deque(map(parser.feed, [b"{and so on"] * 1000))

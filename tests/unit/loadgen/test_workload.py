@@ -9,6 +9,7 @@ import pytest
 from loadgen.core.prompts.words import WORDS
 from loadgen.core.prompts.workload import BodyFactory
 from loadgen.core.schedule.segment import Segment
+from loadgen.model.requests import PROTOCOLS, Gradio, for_every_protocol
 from unit.loadgen.plans import a_plan
 
 WHOLE = Segment(0, 1)
@@ -39,6 +40,23 @@ def test_a_text_is_sent_as_it_is() -> None:
             "temperature": 0.7,
         }
     ]
+
+
+def test_what_some_servers_refuse_can_be_left_out_or_called_otherwise() -> None:
+    """stream_options, and max_tokens where only max_completion_tokens is known."""
+    (body,) = bodies(1, chat({"text": "hi"}, maxCompletionTokens=5, includeUsage=False))
+    assert body == {
+        "model": "m",
+        "messages": [{"role": "user", "content": "hi"}],
+        "stream": True,
+        "max_completion_tokens": 5,
+    }
+
+
+def test_a_table_over_the_protocols_says_what_it_lacks() -> None:
+    """At import, so that a further protocol is nowhere forgotten."""
+    with pytest.raises(TypeError, match="Gradio"):
+        for_every_protocol({asked: 1 for asked in PROTOCOLS.values() if asked is not Gradio})
 
 
 def test_a_busted_text_never_begins_alike() -> None:

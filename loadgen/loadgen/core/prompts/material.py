@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from loadgen.model.access import Access
 from loadgen.model.errors import InvalidPlanError
 from loadgen.model.references import references
+from loadgen.model.requests import OpenAIChat
 
 if TYPE_CHECKING:
     from loadgen.model.plan import Plan
@@ -51,7 +52,7 @@ def _unusable_prompts(plan: Plan, material: Material) -> list[str]:
     for request in plan.requests:
         if request.prompt is not None and request.prompt.jsonl is not None:
             key = request.prompt.jsonl.config_map_key_ref
-            _, complaints = _read_lines(material[key.path], chat=request.open_ai_chat is not None)
+            _, complaints = _read_lines(material[key.path], chat=isinstance(request.asked, OpenAIChat))
             where = next(one for one in references(plan) if one.to is key)
             found += [f"{where}, {complaint}" for complaint in complaints[:MOST_COMPLAINTS]]
     return found

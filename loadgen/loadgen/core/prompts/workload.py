@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,15 +24,21 @@ from loadgen.core.prompts import material as read
 from loadgen.core.prompts.conversation import Conversations
 from loadgen.core.prompts.words import WORDS
 from loadgen.model.references import NO_MATERIAL
-from loadgen.model.requests import PROMPT_HOLE, OpenAIChat
+from loadgen.model.requests import (
+    PROMPT_HOLE,
+    Asked,
+    Gradio,
+    Http,
+    OpenAIChat,
+    OpenAICompletions,
+    for_every_protocol,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from loadgen.core.schedule.segment import Segment
     from loadgen.model.plan import Plan
     from loadgen.model.references import Material
-    from loadgen.model.requests import Http, JsonlPrompt, OpenAI, Prompt, Request, SyntheticTokens
+    from loadgen.model.requests import OpenAI, Prompt, SyntheticTokens
 
 BODIES, LINES = 3, 5
 """First part of the spawn key of the random streams of bodies, and of the order of files."""
@@ -70,6 +78,20 @@ def _text(generator: np.random.Generator) -> tuple[bytes, list[int]]:
     return b"".join(words), starts.tolist()
 
 
+Source = Callable[[], bytes]
+"""Makes the next body."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Making:
+    """What the bodies of one request are made with."""
+
+    generator: np.random.Generator
+    material: Material
+    order: Callable[[int], Iterator[int]]
+    """For so many lines of a file: which of them this segment sends, one after the other, without end."""
+
+
 class BodyFactory:
     """Bodies of the plan's requests, by the request's index."""
 
@@ -78,9 +100,7 @@ class BodyFactory:
         generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence(plan.load.seed, spawn_key=key)))
         self._requests, self._generator = plan.requests, generator
         self._sources = [
-            _dealt(request, request.prompt.jsonl, _order(plan, index, segment), material)
-            if request.prompt and request.prompt.jsonl
-            else _source(request, generator, material)
+            SOURCES[type(request.asked)](request.asked, _Making(generator, material, _order(plan, index, segment)))
             for index, request in enumerate(plan.requests)
         ]
 
@@ -97,21 +117,7 @@ class BodyFactory:
         return Conversations(chat.turns, _prompts(chat.prompt, self._generator), head, tail)
 
 
-def _source(request: Request, generator: np.random.Generator, material: Material) -> Callable[[], bytes]:
-    if request.http is not None:
-        return _constant(_http_body(request.http, material))
-    return _filled(*_inputs(request), request.prompt, generator)
-
-
-def _http_body(http: Http, material: Material) -> bytes:
-    if http.body_from is not None:
-        return material[http.body_from.config_map_key_ref.path]
-    return (http.body or "").encode()
-
-
 def _order(plan: Plan, request_index: int, segment: Segment) -> Callable[[int], Iterator[int]]:
-    """For so many lines: which of them this segment sends, one after the other, without end."""
-
     def order(lines: int) -> Iterator[int]:
         seed = np.random.SeedSequence(plan.load.seed, spawn_key=(LINES, request_index))
         shuffled = np.random.Generator(np.random.PCG64(seed)).permutation(lines).tolist()
@@ -120,30 +126,51 @@ def _order(plan: Plan, request_index: int, segment: Segment) -> Callable[[int], 
     return order
 
 
-def _dealt(
-    request: Request, file: JsonlPrompt, order: Callable[[int], Iterator[int]], material: Material
-) -> Callable[[], bytes]:
-    """The request as JSON with one line of the file after the other in its holes."""
-    lines = read.prompts(file, material, chat=request.open_ai_chat is not None)
-    if request.open_ai_chat is not None:
-        parts = _written({**template(request.open_ai_chat), "messages": HOLE}).split(b'"%b"' % _inside(HOLE))
-    else:
-        document, hole = _inputs(request)
-        parts, lines = _written(document).split(_inside(hole)), [line[1:-1] for line in lines]
-    places = order(len(lines))
+def _page(asked: Http, making: _Making) -> Source:
+    """The plan's own bytes."""
+    if asked.body_from is not None:
+        return _constant(making.material[asked.body_from.config_map_key_ref.path])
+    return _constant((asked.body or "").encode())
+
+
+def _chat(asked: OpenAIChat, making: _Making) -> Source:
+    """The prompt is the user's message; a line of a file is all the messages."""
+    if asked.prompt.jsonl is None:
+        return _filled(template(asked), HOLE, asked.prompt, making.generator)
+    lines = read.prompts(asked.prompt.jsonl, making.material, chat=True)
+    return _dealt(lines, _written({**template(asked), "messages": HOLE}).split(b'"%b"' % _inside(HOLE)), making)
+
+
+def _completion(asked: OpenAICompletions, making: _Making) -> Source:
+    return _with_texts(template(asked), HOLE, asked.prompt, making)
+
+
+def _function(asked: Gradio, making: _Making) -> Source:
+    function = {} if asked.fn_index is None else {"fn_index": asked.fn_index}
+    return _with_texts({"data": json.loads(asked.data), **function}, PROMPT_HOLE, asked.prompt, making)
+
+
+SOURCES: Mapping[type[Asked], Callable[[Any, _Making], Source]] = for_every_protocol(
+    {OpenAIChat: _chat, OpenAICompletions: _completion, Gradio: _function, Http: _page}
+)
+"""What makes the bodies of each protocol."""
+
+
+def _with_texts(document: dict[str, Any], hole: str, prompt: Prompt | None, making: _Making) -> Source:
+    """The document as JSON with a prompt in its holes, whichever way prompts are made."""
+    if prompt is None or prompt.jsonl is None:
+        return _filled(document, hole, prompt, making.generator)
+    lines = [line[1:-1] for line in read.prompts(prompt.jsonl, making.material, chat=False)]
+    return _dealt(lines, _written(document).split(_inside(hole)), making)
+
+
+def _dealt(lines: list[bytes], parts: list[bytes], making: _Making) -> Source:
+    """One line of a file after the other between the parts."""
+    places = making.order(len(lines))
     return lambda: lines[next(places)].join(parts)
 
 
-def _inputs(request: Request) -> tuple[dict[str, Any], str]:
-    """What is sent, and what in it stands for the prompt."""
-    if request.gradio is not None:
-        function = {} if request.gradio.fn_index is None else {"fn_index": request.gradio.fn_index}
-        return {"data": json.loads(request.gradio.data), **function}, PROMPT_HOLE
-    assert request.open_ai is not None  # noqa: S101  asked only of requests with a prompt
-    return template(request.open_ai), HOLE
-
-
-def _constant(body: bytes) -> Callable[[], bytes]:
+def _constant(body: bytes) -> Source:
     return lambda: body
 
 
@@ -190,10 +217,10 @@ def template(asked: OpenAI) -> dict[str, Any]:
 def sampling(asked: OpenAI) -> dict[str, Any]:
     """Options that the plan sets; usage is asked for in streams, for servers tell it only then."""
     options: dict[str, Any] = {"stream": asked.stream}
-    if asked.stream:
+    if asked.stream and asked.include_usage:
         options["stream_options"] = {"include_usage": True}
-    if asked.max_tokens is not None:
-        options["max_tokens"] = asked.max_tokens
+    if asked.output_limit is not None:
+        options["max_tokens" if asked.max_tokens is not None else "max_completion_tokens"] = asked.output_limit
     if asked.temperature is not None:
         options["temperature"] = float(asked.temperature)
     return options

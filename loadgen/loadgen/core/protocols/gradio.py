@@ -83,7 +83,7 @@ def decode_call(event: Event) -> ChunkKind:
         return _failed(data)
     output = _is_output(data)
     if event.event == b"complete":
-        return ChunkKind(output, done=True)
+        return ChunkKind(output, done=True, over=True)
     return OUTPUT if output and event.event == b"generating" else NOTHING
 
 
@@ -94,7 +94,7 @@ def decode_join(event: Event) -> ChunkKind:
         return _failed(message.message or (message.output and message.output.error) or message.title or message.msg)
     data = message.output.data if message.output is not None else None
     if message.msg == "process_completed":
-        return ChunkKind(_is_output(data), done=True)
+        return ChunkKind(_is_output(data), done=True, over=True)
     generating = message.msg in ("process_generating", "process_streaming")
     return OUTPUT if generating and any(one not in _NO_OUTPUT for one in data or ()) else NOTHING
 
@@ -109,7 +109,7 @@ STREAMED: Mapping[GradioProtocol, Callable[[Event], ChunkKind]] = {
 def decode_predict(body: bytes) -> ChunkKind:
     """The answer of POST /run/NAME."""
     answer = _strictly(_decode_output, body)
-    return _failed(answer.error) if answer.error is not None else ChunkKind(_is_output(answer.data), done=True)
+    return _failed(answer.error) if answer.error else ChunkKind(_is_output(answer.data), done=True, over=True)
 
 
 def _is_output(data: Any) -> bool:

@@ -10,7 +10,12 @@ single lines.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 LIMIT = 4 * 1024 * 1024
 """Bytes that one event may have."""
@@ -48,7 +53,7 @@ class SseParser:
             chunk = self._complete(chunk)
         return _events(chunk) if chunk else []
 
-    def close(self) -> list[Event]:
+    def close(self) -> Sequence[Event]:
         """The end of the stream: an event that only lacks its empty line is taken as complete."""
         rest, self._pending = bytes(self._pending), bytearray()
         return _events(rest)
@@ -74,6 +79,31 @@ class SseParser:
         complete = bytes(pending[:end])
         del pending[:end]
         return complete
+
+
+class Document:
+    """Takes the place of the parser where an answer begins like JSON, and so is one piece that has no events."""
+
+    __slots__ = ("_data", "_limit")
+
+    def __init__(self, limit: int = LIMIT) -> None:
+        self._data, self._limit = bytearray(), limit
+
+    def feed(self, chunk: bytes) -> Sequence[Event]:
+        """Nothing before the end. Raises ParseError past the limit."""
+        self._data += chunk
+        if len(self._data) > self._limit:
+            raise ParseError(f"an answer in one piece is longer than {self._limit} bytes")
+        return ()
+
+    def close(self) -> Sequence[Event]:
+        """All of it, as if it had been one event."""
+        return (Event(bytes(self._data)),)
+
+
+def parser_for(beginning: bytes) -> SseParser | Document:
+    """What reads an answer that begins so; no line of a stream of events begins with a bracket."""
+    return Document() if beginning.removeprefix(_BOM).lstrip()[:1] in (b"{", b"[") else SseParser()
 
 
 def _events(block: bytes) -> list[Event]:

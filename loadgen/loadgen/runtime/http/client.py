@@ -3,8 +3,10 @@
 from typing import Protocol
 
 from loadgen.model.plan import ClientKind, Plan
+from loadgen.model.wire import Failure
 from loadgen.runtime.http.exchange import Exchange, Kind
-from loadgen.runtime.http.pool import Listener, Pool
+from loadgen.runtime.http.openings import Listener
+from loadgen.runtime.http.pool import Pool
 from loadgen.runtime.http.target import Target
 
 
@@ -19,8 +21,8 @@ class Client(Protocol):
     def dispatch(self, exchange: Exchange) -> None:
         """Send it now, or as soon as there is a connection."""
 
-    def cancel(self, exchange: Exchange) -> None:
-        """Give an exchange up without reporting it."""
+    def cancel(self, exchange: Exchange) -> Failure | None:
+        """Give an exchange up without reporting it; where it was never sent, the class that says why."""
 
     def retire(self) -> None:
         """Close idle connections that are too old. Called once a second."""

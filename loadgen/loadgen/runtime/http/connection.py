@@ -13,6 +13,9 @@ Most servers give the same plain answer again and again, byte for byte. What llh
 (`Known`, for each kind of request in the pool) and said again, which saves a tenth of a request's cost. Only what has been
 one whole, reusable answer in one read is known, so equal bytes where an answer begins are that answer and no more.
 
+An answer is over when its protocol says so, even if its body is not: the exchange ends at once, and the connection, once the
+rest has passed unread, may serve again (`ended`, `drained`).
+
 Whatever a server sends must end here as a failure with a class. A head of more than 64 KiB is refused; after it
 nothing is buffered (llhttp keeps no trailers when nobody asks for headers), so an endless answer costs time until its
 time-out, not memory.
@@ -27,12 +30,14 @@ import httptools
 from loadgen.core.protocols.sse import ParseError
 from loadgen.model.wire import Failure
 from loadgen.runtime.clock import MILLISECOND, monotonic_ns
+from loadgen.runtime.http.encoding import Decoder, EncodingError, Unknown, decoder_of, encoding_of
 from loadgen.runtime.http.exchange import Exchange
+from loadgen.runtime.http.faults import LOCAL_ERRORS
 
 HEAD_LIMIT = 65536
 STALE_NS = 100 * MILLISECOND
-"""A kept connection that closes without an answer this soon after a request was closed before it arrived."""
-
+"""A kept connection that closes without an answer this soon after a request, and after the time that news takes, was closed
+before it arrived."""
 
 Known = tuple[bytes, int, str | None]
 """An answer that nobody wants the body of: its bytes, its status and the kind's verdict, which then depends on nothing else."""
@@ -47,11 +52,21 @@ class Owner(Protocol):
     known: list[Known]
     """By request of the plan: the last answer; its bytes are empty where there is none."""
 
+    @property
+    def stale_ns(self) -> int:
+        """How soon after a request a closing must be seen to have crossed it on the way."""
+
     def opened(self, connection: "Connection") -> None:
         """It can be used."""
 
     def finished(self, connection: "Connection", exchange: Exchange, failure: str | None, stamp: int) -> None:
         """The exchange is over; the connection may be reusable."""
+
+    def ended(self, connection: "Connection", exchange: Exchange, failure: str | None, stamp: int) -> None:
+        """The exchange is over, but its answer's body is not: the connection is of no use until `drained`."""
+
+    def drained(self, connection: "Connection") -> None:
+        """The rest of an ended exchange's answer has passed: the connection may be reusable."""
 
     def stale(self, exchange: Exchange) -> None:
         """The exchange met a connection that the server had already closed, or closes before it is over: send it again."""
@@ -64,8 +79,8 @@ class Connection(asyncio.Protocol):
     """A client's end of one connection."""
 
     __slots__ = (
-        "_complete", "_exchange", "_fd", "_head", "_owner", "_parser", "_pieces", "_reusable", "_spilled", "_stamp", "_transport",
-        "alive", "opened_at", "served",
+        "_complete", "_decoder", "_exchange", "_fd", "_head", "_owner", "_parser", "_passing", "_pieces", "_reusable", "_spilled",
+        "_stamp", "_transport", "alive", "opened_at", "served",
     )  # fmt: skip
 
     def __init__(self, owner: Owner) -> None:
@@ -75,6 +90,9 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._fd = -1
         self._complete = False
+        self._decoder: Decoder | None = None
+        self._passing = False
+        """The exchange is over, the rest of its answer is not."""
         self._reusable = False
         self._pieces: list[bytes] = []
         self._spilled = False
@@ -99,6 +117,11 @@ class Connection(asyncio.Protocol):
         """When the last bytes were read; ns, 0 before the first."""
         return self._stamp
 
+    @property
+    def head(self) -> bytes:
+        """The answer's head, and perhaps more, until the exchange is over."""
+        return self._head
+
     def send(self, exchange: Exchange) -> None:
         """Start an exchange on this idle connection."""
         data = exchange.kind.wire(exchange)
@@ -112,8 +135,8 @@ class Connection(asyncio.Protocol):
             written = os.write(self._fd, data)
         except BlockingIOError:
             written = 0
-        except OSError:  # the peer has closed it and connection_lost is on its way
-            self._broken(exchange)
+        except OSError as error:  # most often the peer has closed it, and connection_lost is on its way
+            self._broken(exchange, error)
             return
         if written != len(data):
             self._write(data[written:])
@@ -123,11 +146,13 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.write(data)
 
-    def _broken(self, exchange: Exchange) -> None:
+    def _broken(self, exchange: Exchange, error: OSError) -> None:
         """Nothing could be written: no server has seen the request."""
         self._exchange, reused = None, self.served > 0
         self.abort()
-        if reused and not exchange.retried:
+        if error.errno in LOCAL_ERRORS:
+            self._owner.finished(self, exchange, Failure.LOCAL, monotonic_ns())
+        elif reused and not exchange.retried:
             self._owner.stale(exchange)
         else:
             self._owner.finished(self, exchange, Failure.SEND, monotonic_ns())
@@ -137,7 +162,7 @@ class Connection(asyncio.Protocol):
         stamp = monotonic_ns()
         exchange, owner = self._exchange, self._owner
         if exchange is None:
-            self.abort()  # nobody asked; the stream cannot be trusted any more
+            self._let_pass(data)
             return
         owner.received += len(data)
         known, status, failure = owner.known[exchange.request]
@@ -158,17 +183,23 @@ class Connection(asyncio.Protocol):
         self._stamp = stamp
         if not exchange.headers:
             self._head += data
+        over = False
         try:
             parser.feed_data(data)
             if self._pieces:
-                self._consume(exchange, stamp)
+                over = self._consume(exchange, stamp)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, ParseError):
             self._fail(exchange, Failure.PARSE, stamp)
+            return
+        except EncodingError:
+            self._fail(exchange, Failure.ENCODING, stamp)
             return
         if self._complete:
             if exchange.headers == stamp and self._head == data:
                 self._learn(exchange, data)
             self._finish(exchange, stamp)
+        elif over:
+            self._end(exchange, stamp)
         elif not exchange.headers and len(self._head) > HEAD_LIMIT:
             self._fail(exchange, Failure.PARSE, stamp)
 
@@ -177,13 +208,19 @@ class Connection(asyncio.Protocol):
         if self._reusable and kind.consume is None and not kind.bodiless:
             self._owner.known[exchange.request] = data, exchange.status, kind.verdict(exchange)
 
-    def _consume(self, exchange: Exchange, stamp: int) -> None:
-        """Hand on what the read brought of the body, at once: all of it has the same stamp."""
+    def _consume(self, exchange: Exchange, stamp: int) -> bool:
+        """Hand on what the read brought of the body, at once: all of it has the same stamp. Whether the answer is over."""
         pieces = self._pieces
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
-        if exchange.kind.consume is not None:
-            exchange.kind.consume(exchange, body, stamp)
+        consume = exchange.kind.consume
+        if consume is None:
+            return False
+        if self._decoder is not None:
+            if exchange.status >= 300 and isinstance(self._decoder, Unknown):
+                return False  # the status says enough
+            body = self._decoder.feed(body)
+        return consume(exchange, body, stamp)
 
     def on_message_begin(self) -> None:
         """(llhttp) The first byte of an answer; after the one that was asked for there must be none."""
@@ -201,6 +238,8 @@ class Connection(asyncio.Protocol):
         if status < 200:
             return
         exchange.headers, exchange.status = self._stamp, status
+        if exchange.kind.consume is not None:
+            self._decoder = decoder_of(encoding_of(self._head))
         if exchange.kind.bodiless:
             self._complete, self._reusable = True, parser.should_keep_alive()
             self._parser = httptools.HttpResponseParser(self)  # this one would wait for a body
@@ -208,17 +247,49 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """(llhttp) The answer is whole; interim answers (1xx) are not answers."""
         exchange, parser = self._exchange, self._parser
-        if exchange is not None and parser is not None and exchange.status and not self._complete:
+        if parser is None or self._complete:
+            return
+        if (exchange is not None and exchange.status) or self._passing:
             self._complete, self._reusable = True, parser.should_keep_alive()
 
     def _finish(self, exchange: Exchange, stamp: int) -> None:
+        failure = exchange.kind.verdict(exchange)
         self._complete = False
         self._exchange = None
         self._head = b""
         self.served += 1
         if not self._reusable or (self._spilled and self._unsent()):
             self.close()
-        self._owner.finished(self, exchange, exchange.kind.verdict(exchange), stamp)
+        self._owner.finished(self, exchange, failure, stamp)
+
+    def _end(self, exchange: Exchange, stamp: int) -> None:
+        """The answer is over by its protocol."""
+        failure = exchange.kind.verdict(exchange)
+        self._exchange, self._passing = None, True
+        self._head = b""
+        self.served += 1
+        if self._spilled and self._unsent():
+            self.close()
+        self._owner.ended(self, exchange, failure, stamp)
+
+    def _let_pass(self, data: bytes) -> None:
+        """The rest of an answer that is over. Where there is none, nobody asked: the stream cannot be trusted any more."""
+        parser = self._parser
+        if not self._passing or parser is None:
+            self.abort()
+            return
+        self._owner.received += len(data)
+        try:
+            parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self.abort()
+            return
+        self._pieces.clear()
+        if self._complete:
+            self._complete = self._passing = False
+            if not self._reusable:
+                self.close()
+            self._owner.drained(self)
 
     def _unsent(self) -> bool:
         """Whether the answer came before the request was out: the connection is of no further use."""
@@ -273,9 +344,12 @@ class Connection(asyncio.Protocol):
             self._owner.finished(self, exchange, Failure.CONNECTION_LOST, stamp)
 
     def _was_stale(self, exchange: Exchange, stamp: int) -> bool:
-        """As browsers and Go's client do, but only for the race it is meant for: later closings are the target's failures."""
+        """As browsers and Go's client do, but only for the race it is meant for: later closings are the target's failures.
+
+        A closing crosses the request on the way: it is seen at most one round trip after the sending.
+        """
         untouched = self.served > 0 and not self._head and not exchange.headers and not exchange.retried
-        return untouched and exchange.kind.idempotent and stamp - exchange.sent < STALE_NS
+        return untouched and exchange.kind.idempotent and stamp - exchange.sent < self._owner.stale_ns
 
     def _ends_by_closing(self) -> bool:
         """Whether the answer has neither a length nor chunks."""

@@ -12,8 +12,8 @@ from typing import Protocol
 from loadgen.core.prompts.conversation import Conversation
 from loadgen.runtime.clock import SECOND
 
-Consumer = Callable[["Exchange", bytes, int], None]
-"""Takes a piece of a response body and the time of the read that brought it."""
+Consumer = Callable[["Exchange", bytes, int], bool]
+"""Takes a piece of a response body and the time of the read that brought it; true when the answer is over by its protocol."""
 
 
 class Line(Protocol):
@@ -22,6 +22,10 @@ class Line(Protocol):
     @property
     def heard(self) -> int:
         """When something was last read there; ns, 0 before the first byte."""
+
+    @property
+    def head(self) -> bytes:
+        """The answer's head, and perhaps more, until the exchange is over."""
 
     def cancel(self) -> None:
         """Give up the exchange under way."""
@@ -102,8 +106,13 @@ class Exchange:
 
     @property
     def deadline(self) -> int:
-        """When it has had its time: the time-out counts from the intended start, as the user's patience does."""
-        return self.intended + self.kind.timeout_ns
+        """When it has had its time: the time-out counts from where its latencies do, as the user's patience does."""
+        return self.origin + self.kind.timeout_ns
+
+    @property
+    def heard(self) -> int:
+        """When something was last read for it; ns."""
+        return self.connection.heard if self.connection is not None else self.headers
 
     @property
     def origin(self) -> int:

@@ -2,35 +2,24 @@
 
 Last in, first out keeps as few connections busy as the load needs. Replicas behind a Service only get traffic over
 new connections, so age and use can be limited (`connections` in the plan); a connection is only ever retired between
-two requests. Opening is the slow path: a task with a time-out that maps every way to fail to its class.
+two requests. Opening is the slow path (`openings`): a task with a time-out that maps every way to fail to its class.
 """
 
 import asyncio
-import contextlib
-import errno
-import socket
-import ssl
-from typing import Protocol
 
 from loadgen.model.plan import Connections
 from loadgen.model.wire import Failure
 from loadgen.runtime.clock import SECOND, monotonic_ns
-from loadgen.runtime.http.connection import NOTHING, BodyConnection, CallConnection, Connection
+from loadgen.runtime.http.connection import NOTHING, STALE_NS, BodyConnection, CallConnection, Connection
 from loadgen.runtime.http.exchange import Exchange, Kind
+from loadgen.runtime.http.faults import ANOTHER_ADDRESS, class_of, most_telling
+from loadgen.runtime.http.openings import CONNECT_LIMIT_SECONDS, Listener, Opened, Openings
 from loadgen.runtime.http.target import Address, Resolver, Target
 
-CONNECT_LIMIT_SECONDS = 10.0
-DIALS = 64
-"""Openings under way at once. An opening costs ten times a request; without a bound, a pause of target or generator would turn
-into a storm of them that keeps the loop from reading the very answers that would set connections free."""
+PASSING = 64
+"""Connections on which the rest of an answer that is over may still come, for a second; more, or longer, and they are dropped."""
+_FARTHEST_NS = 2 * SECOND
 _NEVER = 1 << 62
-
-
-class Listener(Protocol):
-    """Who learns how exchanges ended (the executor)."""
-
-    def completed(self, exchange: Exchange, failure: str | None, stamp: int) -> None:
-        """An exchange has an outcome."""
 
 
 class Pool:
@@ -46,13 +35,22 @@ class Pool:
         self._resolver = Resolver(target.host, target.port)
         self._tls = target.tls()
         self._idle: list[Connection] = []
+        """Those that were closed meanwhile are among them until somebody looks."""
         self._all: set[Connection] = set()
-        self._waiting: dict[Exchange, None] = {}
-        """Exchanges without a connection, oldest first."""
-        self._dials: set[asyncio.Task[None]] = set()
+        self._passing: dict[Connection, int] = {}
+        """Since when they are on the rest of an answer, oldest first; ns."""
+        self._openings = Openings(self._attempt, listener, self._idle.append)
+        self._waiting = self._openings.waiting
         self._retries: dict[Exchange, asyncio.Task[None]] = {}
+        self._quickest = _FARTHEST_NS
+        """The shortest opening so far: a round trip or little more; ns."""
         self._max_age = limits.max_age_seconds * SECOND if limits.max_age_seconds else _NEVER
         self._max_requests = limits.max_requests or _NEVER
+
+    @property
+    def stale_ns(self) -> int:
+        """How soon after a request a closing must be seen to have crossed it on the way."""
+        return STALE_NS + self._quickest
 
     def dispatch(self, exchange: Exchange) -> None:
         """Send it over the connection used last; without one it takes what comes first, a new one or one set free."""
@@ -63,32 +61,33 @@ class Pool:
                 connection.send(exchange)
                 return
             connection.close()
-        self._waiting[exchange] = None
-        self._dial(exchange.kind.timeout_ns)
+        self._openings.join(exchange)
 
-    def cancel(self, exchange: Exchange) -> None:
-        """Give an exchange up without reporting it."""
-        if exchange in self._waiting:
-            del self._waiting[exchange]
-        elif (retry := self._retries.pop(exchange, None)) is not None:
+    def cancel(self, exchange: Exchange) -> Failure | None:
+        """Give an exchange up without reporting it; where it was never sent, why."""
+        if (why := self._openings.leave(exchange)) is not None:
+            return why
+        if (retry := self._retries.pop(exchange, None)) is not None:
             retry.cancel()
-        elif exchange.connection is not None:
+            return Failure.CONNECT_TIMEOUT
+        if exchange.connection is not None:
             exchange.connection.cancel()
+        return None
 
     def retire(self) -> None:
-        """Close idle connections that are too old. Called once a second."""
-        if self._max_age == _NEVER:
-            return
-        limit = monotonic_ns() - self._max_age
+        """Close connections that are too old, or that no end comes on. Called once a second."""
+        now = monotonic_ns()
         for connection in self._idle:
-            if connection.opened_at <= limit:
+            if now - connection.opened_at >= self._max_age:
                 connection.close()
-        self._idle = [connection for connection in self._idle if connection.alive]
+        self._idle[:] = [connection for connection in self._idle if connection.alive]
+        for connection in [one for one, since in self._passing.items() if now - since >= SECOND]:
+            connection.abort()
 
     def close(self) -> None:
         """Drop everything."""
-        self._waiting.clear()
-        for task in (*self._dials, *self._retries.values()):
+        self._openings.close()
+        for task in self._retries.values():
             task.cancel()
         for connection in list(self._all):
             connection.cancel()
@@ -101,8 +100,7 @@ class Pool:
     def lost(self, connection: Connection) -> None:
         """(connection) It is gone."""
         self._all.discard(connection)
-        with contextlib.suppress(ValueError):
-            self._idle.remove(connection)
+        self._passing.pop(connection, None)
 
     def finished(self, connection: Connection, exchange: Exchange, failure: str | None, stamp: int) -> None:
         """(connection) The exchange is over; keep the connection if it can serve again."""
@@ -110,22 +108,29 @@ class Pool:
             if connection.served >= self._max_requests or stamp - connection.opened_at >= self._max_age:
                 connection.close()
             elif self._waiting:
-                connection.send(self._next())
+                connection.send(self._openings.next())
             else:
                 self._idle.append(connection)
         self._listener.completed(exchange, failure, stamp)
 
-    def _offer(self, connection: Connection) -> None:
-        """To the exchange that has waited longest, or keep it."""
-        if self._waiting:
-            connection.send(self._next())
+    def ended(self, connection: Connection, exchange: Exchange, failure: str | None, stamp: int) -> None:
+        """(connection) The exchange is over, its answer's body is not."""
+        self._passing[connection] = stamp
+        if len(self._passing) > PASSING:
+            next(iter(self._passing)).abort()
+        self._listener.completed(exchange, failure, stamp)
+
+    def drained(self, connection: Connection) -> None:
+        """(connection) Nothing more will come of an answer that is over."""
+        self._passing.pop(connection, None)
+        if not connection.alive:
+            return
+        if connection.served >= self._max_requests:
+            connection.close()
+        elif self._waiting:
+            connection.send(self._openings.next())
         else:
             self._idle.append(connection)
-
-    def _next(self) -> Exchange:
-        exchange = next(iter(self._waiting))
-        del self._waiting[exchange]
-        return exchange
 
     def stale(self, exchange: Exchange) -> None:
         """(connection) Again, once, over a fresh connection; `sent` is stamped anew, the intended start stays."""
@@ -133,57 +138,36 @@ class Pool:
         self._retries[exchange] = asyncio.get_running_loop().create_task(self._retry(exchange))
 
     async def _retry(self, exchange: Exchange) -> None:
-        connection, failure = await self._attempt(exchange.kind.timeout_ns)
+        connection, failure = await self._attempt()
         self._retries.pop(exchange, None)
         if connection is not None and connection.alive:
             connection.send(exchange)
         else:
             self._listener.completed(exchange, failure or Failure.CONNECTION_LOST, monotonic_ns())
 
-    def _dial(self, timeout_ns: int) -> None:
-        """One more opening, unless there are as many as exchanges wait, or as many as the loop can bear at once."""
-        if len(self._dials) < min(len(self._waiting), DIALS):
-            task = asyncio.get_running_loop().create_task(self._connect(timeout_ns))
-            self._dials.add(task)
-            task.add_done_callback(self._dials.discard)
-
-    async def _connect(self, timeout_ns: int) -> None:
-        connection, failure = await self._attempt(timeout_ns)
-        task = asyncio.current_task()
-        if task is not None:
-            self._dials.discard(task)
-        if connection is not None and connection.alive:
-            self._offer(connection)
-        else:
-            self._refuse(failure or Failure.CONNECTION_LOST)
-        if self._waiting:
-            self._dial(timeout_ns)
-
-    def _refuse(self, failure: str) -> None:
-        """The oldest exchange fails with this opening; after a time-out, all that have waited as long."""
-        now = monotonic_ns()
-        refused = [self._next()] if self._waiting else []
-        if failure == Failure.CONNECT_TIMEOUT:
-            refused += [one for one in self._waiting if now - one.begun >= CONNECT_LIMIT_SECONDS * SECOND]
-        for exchange in refused:
-            self._waiting.pop(exchange, None)
-            self._listener.completed(exchange, failure, now)
-
-    async def _attempt(self, timeout_ns: int) -> tuple[Connection | None, str | None]:
-        limit = min(timeout_ns / SECOND, CONNECT_LIMIT_SECONDS)
+    async def _attempt(self) -> Opened:
+        begun = monotonic_ns()
         try:
-            async with asyncio.timeout(limit):
-                return await self._first_reachable(await self._resolver.resolve()), None
-        except TimeoutError:
-            return None, Failure.CONNECT_TIMEOUT
-        except OSError as error:
-            return None, self._class_of(error)
+            async with asyncio.timeout(CONNECT_LIMIT_SECONDS):
+                connection = await self._first_reachable(await self._resolver.resolve())
+        except (OSError, RuntimeError) as error:
+            return None, class_of(error, tls=self._tls is not None)
+        self._quickest = min(self._quickest, monotonic_ns() - begun)
+        return connection, None
 
     async def _first_reachable(self, addresses: list[Address]) -> Connection:
-        for address in addresses[:-1]:
-            with contextlib.suppress(ConnectionRefusedError):
-                return await self._connect_to(address)
-        return await self._connect_to(addresses[-1])
+        """Every address has its share of the time that is left. Raises the most telling error of all."""
+        end, errors = monotonic_ns() + CONNECT_LIMIT_SECONDS * SECOND, list[Exception]()
+        for place, address in enumerate(addresses):
+            share = (end - monotonic_ns()) / SECOND / (len(addresses) - place)
+            try:
+                async with asyncio.timeout(share):
+                    return await self._connect_to(address)
+            except OSError as error:
+                errors.append(error)
+                if class_of(error, tls=self._tls is not None) not in ANOTHER_ADDRESS:
+                    break
+        raise most_telling(errors)
 
     async def _connect_to(self, address: Address) -> Connection:
         loop = asyncio.get_running_loop()
@@ -193,18 +177,6 @@ class Pool:
             lambda: self._connection(self), host, port, ssl=self._tls, server_hostname=name
         )
         return connection
-
-    def _class_of(self, error: OSError) -> str:
-        """The failure class of an unsuccessful opening."""
-        if isinstance(error, socket.gaierror):
-            return Failure.DNS
-        if isinstance(error, ConnectionRefusedError) or error.errno in {errno.EHOSTUNREACH, errno.ENETUNREACH}:
-            return Failure.CONNECT_REFUSED
-        if error.errno in {errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOBUFS}:
-            return Failure.SEND  # this machine's own limit: no ports or descriptors left
-        if isinstance(error, ssl.SSLError) or self._tls is not None:
-            return Failure.TLS
-        return Failure.CONNECTION_LOST
 
 
 def _connection_for(kinds: tuple[Kind, ...]) -> type[Connection]:

@@ -7,12 +7,14 @@ headless Service's DNS gets connections at once, without a look-up per connectio
 import asyncio
 import ipaddress
 import os
+import re
 import socket
 import ssl
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from loadgen.core.prompts.material import OPEN, authorities, header
+from loadgen.core.protocols.words import printable
 from loadgen.model.access import Access
 from loadgen.model.errors import TargetError
 from loadgen.model.references import NO_MATERIAL, Material
@@ -20,6 +22,7 @@ from loadgen.runtime.clock import SECOND, monotonic_ns
 
 CA_FILE_VARIABLE = "LOADTEST_CA_FILE"
 _REMEMBER_NS = 1 * SECOND
+_BEFORE_AT = re.compile(r"^([a-zA-Z][a-zA-Z0-9+.-]*://)?.*@", re.DOTALL)
 
 Address = tuple[str, int]
 
@@ -48,15 +51,21 @@ class Target:
 
         Raises TargetError; InvalidPlanError where the material is of no use.
         """
-        parts = urlsplit(url)
+        name = shown(url)
         try:
+            parts = urlsplit(url)
             port = parts.port
+            (parts.hostname or "").encode("idna")
         except ValueError as error:
-            raise TargetError(f"target {url!r}: {error}; write http://host:port") from error
+            raise TargetError(
+                f"target {name!r} has no host and port that can be read: write http://host:port"
+            ) from error
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise TargetError(f"target {url!r} is no URL of a server: write http://host:port or https://host:port")
-        if parts.username or parts.query or parts.fragment:
-            raise TargetError(f"target {url!r}: leave out user, query and fragment; paths belong to the requests")
+            raise TargetError(f"target {name!r} is no URL of a server: write http://host:port or https://host:port")
+        if port == 0:
+            raise TargetError(f"target {name!r} has port 0, on which nothing can listen: write http://host:port")
+        if parts.username is not None or parts.query or parts.fragment:
+            raise TargetError(f"target {name!r}: leave out user, query and fragment; paths belong to the requests")
         secure = parts.scheme == "https"
         host, port = parts.hostname, port or (443 if secure else 80)
         proxy, _, proxy_port = via.rpartition(":")
@@ -85,6 +94,11 @@ class Target:
         context = ssl.create_default_context(cafile=file or None, cadata=self.ca)
         context.set_alpn_protocols(["http/1.1"])
         return context
+
+
+def shown(url: str) -> str:
+    """A URL for people: without what may be secret, all before an @ and all after a question mark."""
+    return printable(re.split(r"[?#]", _BEFORE_AT.sub(r"\1…@", url), maxsplit=1)[0])
 
 
 def _authority(host: str, port: int, secure: bool) -> str:

@@ -8,16 +8,17 @@ Both go over one connection where the server keeps it. The request ends when its
 counts from the POST: its intended start, its sending, its answer's head (TimeToFirstByte).
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import cast
 
 from loadgen.core.protocols import gradio
 from loadgen.core.protocols.openai import ChunkKind
-from loadgen.core.protocols.sse import Event, ParseError, SseParser
+from loadgen.core.protocols.sse import Document, Event, ParseError, SseParser, parser_for
 from loadgen.model.wire import Failure
 from loadgen.runtime.http.exchange import Consumer, Exchange, Following, Stream
-from loadgen.runtime.kinds.completions import STAMPS_LIMIT, posted, stamp_outputs, unsuccessful
+from loadgen.runtime.kinds.completions import STAMPS_LIMIT, posted, stamp_outputs, successful, unsuccessful
 from loadgen.runtime.recording.meter import Meter
 
 KEY = "{key}"
@@ -73,27 +74,31 @@ class CallKind:
         exchange.stream = _Call(session)
         return posted(self.head, body)
 
-    def take(self, exchange: Exchange, body: bytes, stamp: int) -> None:
-        """The id's JSON, then the events."""
-        if exchange.status != 200:
-            return
+    def take(self, exchange: Exchange, body: bytes, stamp: int) -> bool:
+        """The id's JSON, then the events; whether the function is complete."""
+        if not successful(exchange.status):
+            return False
         call = cast(_Call, exchange.stream)
-        if isinstance(call.parser, SseParser):
-            self._events(call, call.parser.feed(body), stamp)
-        elif isinstance(call.parser, bytearray):
+        if isinstance(call.parser, bytearray):
             call.parser += body[: JOINED_LIMIT - len(call.parser)]
+            return False
+        if call.parser is None:
+            call.parser = parser_for(body)
+        return self._read(call, cast(SseParser, call.parser).feed(body), stamp)
 
-    def _events(self, call: _Call, events: list[Event], stamp: int) -> None:
+    def _read(self, call: _Call, events: Iterable[Event], stamp: int) -> bool:
         outputs, decode = 0, self.decode
         for event in events:
             message = decode(event)
             outputs += self._is_new_output(call, message, outputs)
             if message.error is not None:
                 call.error = Failure.STREAM_ERROR
-            if message.done:
+            if message.over:
                 call.finished, call.last = True, stamp
+                break
         if outputs and len(call.stamps) < STAMPS_LIMIT:
             stamp_outputs(call, outputs, stamp, self.meter)
+        return call.finished
 
     @staticmethod
     def _is_new_output(call: _Call, message: ChunkKind, before: int) -> bool:
@@ -103,29 +108,42 @@ class CallKind:
     def listen(self, exchange: Exchange) -> bytes | None:
         """The second request, after a good answer to the first."""
         call = cast(_Call, exchange.stream)
-        if call.sent or exchange.status != 200:
+        if call.sent or not successful(exchange.status):
             return None
         try:
             event = gradio.event_id(bytes(cast(bytearray, call.parser)))
         except ParseError:
             return None
-        call.key, call.parser, call.cell = call.key or event, SseParser(), exchange.cell(self.meter.start)
+        call.key, call.parser, call.cell = call.key or event, None, exchange.cell(self.meter.start)
         call.sent, call.headers = exchange.sent, exchange.headers
         return self.wire(exchange)
 
     def verdict(self, exchange: Exchange) -> str | None:
-        """Success is a 200 for both halves, an output, and the completion."""
-        if exchange.status != 200:
+        """Success is a 2xx for both halves, an output, and the completion."""
+        if not successful(exchange.status):
             return unsuccessful(exchange.status)
         call = cast(_Call, exchange.stream)
         if not call.sent:
             return Failure.PARSE
+        if not call.finished and call.parser is not None:
+            self._close(call, exchange)
         if call.error or not call.finished:
             return call.error or Failure.STREAM_TRUNCATED
         if not call.stamps:
             return Failure.EMPTY_OUTPUT
         exchange.sent, exchange.headers, exchange.last = call.sent, call.headers, call.last
         return None
+
+    def _close(self, call: _Call, exchange: Exchange) -> None:
+        """The stream has ended without the completion, which may only lack its empty line."""
+        parser = cast("SseParser | Document", call.parser)
+        with contextlib.suppress(ParseError):
+            if isinstance(parser, SseParser):
+                self._read(call, parser.close(), exchange.heard)
+                return
+            call.error = Failure.PARSE
+            if gradio.decode_predict(parser.close()[0].data).error is not None:
+                call.error = Failure.STREAM_ERROR
 
     def truncated(self, exchange: Exchange) -> str:
         """Fewer bytes than announced: of the first answer, or of the stream."""

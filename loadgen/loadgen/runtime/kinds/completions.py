@@ -1,15 +1,17 @@
 """Completions: JSON is posted, and the answer is one piece of JSON or a stream of events.
 
 An answer is right when the protocol says so, not when its status is 200: there must have been output, a stream must
-have had its terminal event, and no error object on the way.
+have had its terminal event, and no error object on the way. A stream is over with [DONE], as for every client of OpenAI's,
+whatever its body still brings; a last event needs no empty line; an answer in one piece is no stream, whatever it says.
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import cast
 
 from loadgen.core.protocols import openai
-from loadgen.core.protocols.sse import SseParser
+from loadgen.core.protocols.sse import Document, Event, ParseError, SseParser, parser_for
 from loadgen.model.wire import Failure, http_failure
 from loadgen.runtime.http.exchange import Consumer, Exchange, Following, Stream
 from loadgen.runtime.recording.meter import Meter
@@ -43,7 +45,7 @@ class _Completion:
         """A fresh prompt."""
         return posted(self.head, self.body())
 
-    def take(self, exchange: Exchange, body: bytes, stamp: int) -> None:
+    def take(self, exchange: Exchange, body: bytes, stamp: int) -> bool:
         """The consumer."""
         raise NotImplementedError
 
@@ -52,20 +54,21 @@ class _Completion:
 class WholeKind(_Completion):
     """A completion answered in one piece of JSON."""
 
-    def take(self, exchange: Exchange, body: bytes, stamp: int) -> None:
+    def take(self, exchange: Exchange, body: bytes, stamp: int) -> bool:
         """Collect the body of a success, up to a limit."""
-        if exchange.status != 200:
-            return
+        if not successful(exchange.status):
+            return False
         stream = exchange.stream = exchange.stream or Stream(bytearray(), exchange.cell(self.meter.start))
         kept = stream.parser
         if isinstance(kept, bytearray):
             kept += body
             if len(kept) > BODY_LIMIT:
                 stream.error, stream.parser = Failure.PARSE, None
+        return False
 
     def verdict(self, exchange: Exchange) -> str | None:
-        """Success is a 200 whose message has output."""
-        if exchange.status != 200:
+        """Success is a 2xx whose message has output."""
+        if not successful(exchange.status):
             return unsuccessful(exchange.status)
         stream = exchange.stream
         kept = stream.parser if stream else None
@@ -90,37 +93,39 @@ class WholeKind(_Completion):
 class StreamKind(_Completion):
     """A completion streamed as server-sent events; the stamps of its output events are the measurement."""
 
-    def take(self, exchange: Exchange, body: bytes, stamp: int) -> None:
-        """Stamp every output event in this piece with the time of its read."""
+    def take(self, exchange: Exchange, body: bytes, stamp: int) -> bool:
+        """Stamp every output event in this piece with the time of its read; whether the stream is over with it."""
         stream = exchange.stream
         if stream is None:
-            if exchange.status != 200:
-                return
-            stream = exchange.stream = Stream(SseParser(), exchange.cell(self.meter.start))
-        outputs, decode = 0, self.decode
-        for event in cast(SseParser, stream.parser).feed(body):
+            if not successful(exchange.status):
+                return False
+            stream = exchange.stream = Stream(parser_for(body), exchange.cell(self.meter.start))
+        return self._read(stream, cast(SseParser, stream.parser).feed(body), stamp)
+
+    def _read(self, stream: Stream, events: Iterable[Event], stamp: int) -> bool:
+        outputs, over, decode = 0, False, self.decode
+        for event in events:
             message = decode(event.data)
             if message.has_output:
                 outputs += 1
             if message is not openai.OUTPUT:
-                self._note(stream, message)
+                note(stream, event, message)
+                if message.over:
+                    over, stream.parser = True, None
+                    break
         if outputs and len(stream.stamps) < STAMPS_LIMIT:
             stamp_outputs(stream, outputs, stamp, self.meter)
-
-    def _note(self, stream: Stream, message: openai.ChunkKind) -> None:
-        if message.error is not None:
-            stream.error = Failure.STREAM_ERROR
-        if message.tokens is not None:
-            stream.tokens = message.tokens
-        stream.finished = stream.finished or message.done
+        return over
 
     def verdict(self, exchange: Exchange) -> str | None:
-        """Success is a 200 with output and a terminal event, and no error."""
-        if exchange.status != 200:
+        """Success is a 2xx with output and a terminal event, and no error."""
+        if not successful(exchange.status):
             return unsuccessful(exchange.status)
         stream = exchange.stream
         if stream is None:
             return Failure.STREAM_TRUNCATED
+        if stream.parser is not None:
+            self._close(stream, exchange)
         if stream.error or not stream.finished:
             return stream.error or Failure.STREAM_TRUNCATED
         if not stream.stamps:
@@ -130,6 +135,14 @@ class StreamKind(_Completion):
             self.meter.tokens[stream.cell] += stream.tokens - len(stream.stamps)
         return None
 
+    def _close(self, stream: Stream, exchange: Exchange) -> None:
+        """The body has ended without [DONE]: what is left of it may be an event, or a piece of one."""
+        parser = cast("SseParser | Document", stream.parser)
+        with contextlib.suppress(ParseError):
+            self._read(stream, parser.close(), exchange.heard)
+        if isinstance(parser, Document):
+            stream.error = stream.error or Failure.PARSE
+
     def truncated(self, exchange: Exchange) -> str:
         """No terminal event, or one without the end of the body."""
         return (exchange.stream and exchange.stream.error) or Failure.STREAM_TRUNCATED
@@ -138,6 +151,15 @@ class StreamKind(_Completion):
 def posted(head: bytes, body: bytes) -> bytes:
     """A request whose head goes up to the value of Content-Length."""
     return b"%b%d\r\n\r\n%b" % (head, len(body), body)
+
+
+def note(stream: Stream, event: Event, message: openai.ChunkKind) -> None:
+    """What an event says besides output; one that is named so is an error whatever its data."""
+    if message.error is not None or event.event == b"error":
+        stream.error = Failure.STREAM_ERROR
+    if message.tokens is not None:
+        stream.tokens = message.tokens
+    stream.finished = stream.finished or message.done
 
 
 def stamp_outputs(stream: Stream, outputs: int, stamp: int, meter: Meter) -> None:
@@ -150,6 +172,11 @@ def stamp_outputs(stream: Stream, outputs: int, stamp: int, meter: Meter) -> Non
         meter.reads += 1
 
 
+def successful(status: int) -> bool:
+    """Any 2xx: some frameworks answer a POST with 201."""
+    return 200 <= status < 300
+
+
 def unsuccessful(status: int) -> str:
-    """The class of an answer whose status is not 200."""
-    return http_failure(status) if status >= 400 else Failure.UNEXPECTED_STATUS
+    """The class of an answer whose status no request of its kind expects; a redirect is named by its number too."""
+    return http_failure(status) if status >= 300 else Failure.UNEXPECTED_STATUS

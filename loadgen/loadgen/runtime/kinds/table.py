@@ -7,24 +7,36 @@ no error object on the way.
 
 import re
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 from loadgen import __version__
+from loadgen.core.prompts.conversation import Conversations
 from loadgen.core.prompts.workload import BodyFactory
 from loadgen.core.protocols import gradio
 from loadgen.core.schedule.segment import Segment
 from loadgen.model.plan import Plan
 from loadgen.model.references import NO_MATERIAL, Material
-from loadgen.model.requests import ExpectBody, Gradio, GradioProtocol, Http, Request
-from loadgen.model.wire import Failure, http_failure
+from loadgen.model.requests import (
+    Asked,
+    ExpectBody,
+    Gradio,
+    GradioProtocol,
+    Http,
+    OpenAI,
+    OpenAIChat,
+    OpenAICompletions,
+    Request,
+    for_every_protocol,
+)
+from loadgen.model.wire import Failure
 from loadgen.runtime.clock import SECOND
 from loadgen.runtime.http.exchange import Consumer, Exchange, Following, Kind, Stream
 from loadgen.runtime.http.target import Target
 from loadgen.runtime.kinds.calls import KEY, CallKind
-from loadgen.runtime.kinds.completions import StreamKind, WholeKind
+from loadgen.runtime.kinds.completions import StreamKind, WholeKind, unsuccessful
 from loadgen.runtime.kinds.talks import TalkKind
 from loadgen.runtime.recording.meter import Meter
 
@@ -54,18 +66,19 @@ class HttpKind:
         """Always the same bytes."""
         return self.data
 
-    def keep(self, exchange: Exchange, body: bytes, stamp: int) -> None:
+    def keep(self, exchange: Exchange, body: bytes, stamp: int) -> bool:
         """Collect the beginning of the body."""
         stream = exchange.stream = exchange.stream or Stream(bytearray())
         kept = cast(bytearray, stream.parser)
         kept += body[: EXPECT_LIMIT - len(kept)]
+        return False
 
     def verdict(self, exchange: Exchange) -> str | None:
         """Success is an expected status."""
         status = exchange.status
         if status in self.expected:
             return None if self.holds is None or self._is_right(exchange.stream) else Failure.UNEXPECTED_BODY
-        return http_failure(status) if status >= 400 else Failure.UNEXPECTED_STATUS
+        return unsuccessful(status)
 
     def _is_right(self, stream: Stream | None) -> bool:
         assert self.holds is not None  # noqa: S101  asked only where something is expected
@@ -76,37 +89,67 @@ class HttpKind:
         return Failure.CONNECTION_LOST
 
 
+@dataclass(frozen=True, slots=True)
+class _Making:
+    """What a kind is made with."""
+
+    body: Callable[[], bytes]
+    conversations: Callable[[], Conversations]
+    timeout_ns: int
+    target: Target
+    meter: Meter
+
+
 def kinds(
-    plan: Plan, segment: Segment, target: Target, meter: Meter, material: Material = NO_MATERIAL
+    plan: Plan,
+    segment: Segment,
+    target: Target,
+    meter: Meter,
+    material: Material = NO_MATERIAL,
+    bases: Sequence[str] = (),
 ) -> tuple[Kind, ...]:
-    """One per request of the plan, in its order."""
+    """One per request of the plan, in its order. `bases`: for each, what stands before its path instead of the target's base."""
     bodies = BodyFactory(plan, segment, material)
-    return tuple(_kind(request, index, bodies, target, meter) for index, request in enumerate(plan.requests))
+    targets = [replace(target, base=base) for base in bases] or [target] * len(plan.requests)
+    return tuple(_kind(request, index, bodies, targets[index], meter) for index, request in enumerate(plan.requests))
 
 
 def _kind(request: Request, index: int, bodies: BodyFactory, target: Target, meter: Meter) -> Kind:
-    timeout = request.timeout_seconds * SECOND
-    if request.http is not None:
-        return _http(request.http, bodies.body(index), timeout, target)
-    body = partial(bodies.body, index)
-    if request.gradio is not None:
-        return _gradio(request.gradio, body, timeout, target, meter)
-    assert request.open_ai is not None  # noqa: S101  the model allows nothing else
-    head = _json_head(request.open_ai.path, target, stream=request.open_ai.stream)
-    kind = StreamKind if request.open_ai.stream else WholeKind
-    one = kind(head, body, timeout, meter)
-    several = request.open_ai_chat is not None and request.open_ai_chat.turns > 1
-    return TalkKind(one, bodies.conversations(index), timeout) if several else one
+    making = _Making(
+        partial(bodies.body, index),
+        partial(bodies.conversations, index),
+        request.timeout_seconds * SECOND,
+        target,
+        meter,
+    )
+    return KINDS[type(request.asked)](request.asked, making)
 
 
-def _gradio(asked: Gradio, body: Callable[[], bytes], timeout: int, target: Target, meter: Meter) -> Kind:
-    head = _json_head(asked.path, target, stream=False)
-    if asked.protocol is GradioProtocol.PREDICT:
-        return WholeKind(head, body, timeout, meter, gradio.decode_predict)
-    listening = _head("GET", asked.listening(KEY), {"Accept": "text/event-stream"}, target) + b"\r\n"
-    session = _session if asked.protocol is GradioProtocol.QUEUE_JOIN else None
-    decode = gradio.STREAMED[asked.protocol]
-    return CallKind(head, body, listening.split(KEY.encode(), 1), timeout, meter, decode, session)
+def _completion(asked: OpenAI, making: _Making) -> StreamKind | WholeKind:
+    kind = StreamKind if asked.stream else WholeKind
+    head = _json_head(asked.path, making.target, stream=asked.stream)
+    return kind(head, making.body, making.timeout_ns, making.meter)
+
+
+def _chat(asked: OpenAIChat, making: _Making) -> Kind:
+    one = _completion(asked, making)
+    return TalkKind(one, making.conversations(), making.timeout_ns) if asked.turns > 1 else one
+
+
+def _gradio(asked: Gradio, making: _Making) -> Kind:
+    return _FUNCTIONS[asked.protocol](asked, making)
+
+
+def _predict(asked: Gradio, making: _Making) -> Kind:
+    head = _json_head(asked.path, making.target, stream=False)
+    return WholeKind(head, making.body, making.timeout_ns, making.meter, gradio.decode_predict)
+
+
+def _call(asked: Gradio, making: _Making, session: Callable[[], str] | None = None) -> Kind:
+    head = _json_head(asked.path, making.target, stream=False)
+    listening = _head("GET", asked.listening(KEY), {"Accept": "text/event-stream"}, making.target) + b"\r\n"
+    decode, parts = gradio.STREAMED[asked.protocol], listening.split(KEY.encode(), 1)
+    return CallKind(head, making.body, parts, making.timeout_ns, making.meter, decode, session)
 
 
 def _session() -> str:
@@ -114,19 +157,33 @@ def _session() -> str:
     return secrets.token_hex(8)
 
 
-def _http(http: Http, body: bytes, timeout: int, target: Target) -> HttpKind:
+_FUNCTIONS: Mapping[GradioProtocol, Callable[[Gradio, _Making], Kind]] = {
+    GradioProtocol.QUEUE: _call,
+    GradioProtocol.QUEUE_JOIN: partial(_call, session=_session),
+    GradioProtocol.PREDICT: _predict,
+}
+
+
+def _http(http: Http, making: _Making) -> HttpKind:
+    body = making.body()
     headers = dict(http.headers)
     if body or http.method in {"POST", "PUT", "PATCH"}:
         headers["Content-Length"] = str(len(body))
-    data = _head(http.method, http.path, headers, target) + b"\r\n" + body
+    data = _head(http.method, http.path, headers, making.target) + b"\r\n" + body
     return HttpKind(
         data=data,
         expected=frozenset(http.expect_status),
         bodiless=http.method == "HEAD",
         idempotent=http.method in _IDEMPOTENT,
-        timeout_ns=timeout,
+        timeout_ns=making.timeout_ns,
         holds=_holds(http.expect_body),
     )
+
+
+KINDS: Mapping[type[Asked], Callable[[Any, _Making], Kind]] = for_every_protocol(
+    {OpenAIChat: _chat, OpenAICompletions: _completion, Gradio: _gradio, Http: _http}
+)
+"""What sends and judges each protocol."""
 
 
 def _holds(expected: ExpectBody | None) -> Callable[[bytes], object] | None:

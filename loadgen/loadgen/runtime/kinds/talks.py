@@ -39,10 +39,12 @@ class TalkKind:
             self._heard.append(openai.text(data))
         return message
 
-    def take(self, exchange: Exchange, body: bytes, stamp: int) -> None:
+    def take(self, exchange: Exchange, body: bytes, stamp: int) -> bool:
         """A piece of the answer."""
-        self.inner.take(exchange, body, stamp)
+        self._heard.clear()  # a message that could not be read may have left something behind: another conversation's
+        over = self.inner.take(exchange, body, stamp)
         self._tell(exchange.talk)
+        return over
 
     def _tell(self, talk: Conversation | None) -> None:
         if talk is not None:
@@ -52,6 +54,7 @@ class TalkKind:
 
     def verdict(self, exchange: Exchange) -> str | None:
         """As a single completion's; a success may go on."""
+        self._heard.clear()
         failure = self.inner.verdict(exchange)
         self._tell(exchange.talk)
         if failure is None and exchange.talk is not None:

@@ -70,8 +70,14 @@ class Executor:
         if self._meter.in_flight >= self._cap or lag > CATCH_UP_NS:
             self._recorder.dropped[key] += 1
             return
-        self._meter.lags.append(lag)
         self._launch(exchange, now)
+        if exchange.sent:
+            self._meter.lags.append(exchange.sent - intended)
+
+    def acted(self, exchange: Exchange, now: int) -> None:
+        """(pool) One that could not be sent at once: now its connection is being opened, or its time for that was up."""
+        if exchange.slot < 0:
+            self._meter.lags.append(now - exchange.intended)
 
     def wake(self, _stage: int, index: int, _at: int) -> None:
         """(pacer) A slot's span begins."""
@@ -147,8 +153,8 @@ class Executor:
             self._give_up(*overdue)
 
     def _give_up(self, exchange: Exchange, failure: str, stamp: int) -> None:
-        self.pool.cancel(exchange)
-        self.completed(exchange, failure, stamp)
+        """What was never sent has failed for want of a connection, whichever time is up."""
+        self.completed(exchange, self.pool.cancel(exchange) or failure, stamp)
 
     def stop(self) -> None:
         """Start nothing more."""

@@ -47,7 +47,7 @@ def _overdue(flying: Iterable[Exchange], first: int, stall: int, now: int) -> It
         if exchange.intended > youngest:
             return
         if not exchange.headers:
-            if exchange.intended + first <= now:
-                yield exchange, Failure.FIRST_BYTE_TIMEOUT, exchange.intended + first
+            if exchange.origin + first <= now:
+                yield exchange, Failure.FIRST_BYTE_TIMEOUT, exchange.origin + first
         elif exchange.connection is not None and exchange.connection.heard + stall <= now:
             yield exchange, Failure.STALL_TIMEOUT, exchange.connection.heard + stall

@@ -2,15 +2,24 @@
 
 The figure is requests per second of the shard's *CPU time*, so that the null server (a thread of the supervisor,
 another process) and other shards on the same cores do not lower it. The plan's requests are written and its answers
-parsed by the very code that does so in the run; streams get as many events as they ask for tokens.
+parsed by the very code that does so in the run.
+
+A stream costs what its events cost, and an event costs ten times as much in a read of its own, as real servers send it, as
+among others. So the null server paces streams, an event of each at a time. Long ones would take longer than a calibration
+may: two lengths are measured, and the line through them gives the cost of as many events as the plan asks for tokens.
 """
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import cast
 
+from loadgen.core.protocols.null import Pieces, answers
 from loadgen.core.schedule.segment import Segment
 from loadgen.model.plan import Load, Plan, Stage
 from loadgen.model.references import NO_MATERIAL, Material
+from loadgen.model.requests import Request
 from loadgen.runtime.clock import SECOND, cpu_ns, monotonic_ns
 from loadgen.runtime.http.client import client
 from loadgen.runtime.http.target import Target
@@ -22,61 +31,112 @@ from loadgen.runtime.recording.steps import finish
 
 SECONDS = 0.5
 CONCURRENCY = 16
-EVENTS = 64
-_STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: %d\r\n\r\n"
-_EVENT = b'data: {"id":"0","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":" word"}}]}\n\n'
-_WHOLE = b'{"choices":[{"message":{"role":"assistant","content":"word"}}],"usage":{"completion_tokens":1},'
-_WHOLE += b'"event_id":"0","data":["word"]}'
+FEW, MANY = 4, 40
+"""Events of the streams that are measured."""
+USUAL_EVENTS, MOST_EVENTS = 64, 256
+"""Where the plan says no bound; and where it says more than answers usually have: a bound is seldom reached."""
+GAP_SECONDS = 0.001
+"""Between two events of a stream."""
+_METHODS = (b"GET ", b"POST ", b"PUT ", b"PATCH ", b"DELETE ", b"HEAD ", b"OPTIONS ")
+
+
+def base_of(request: int, events: int) -> str:
+    """What stands before a path, so that the null server knows what is asked and how many events the answer has."""
+    return f"/{request}-{events}"
+
+
+class NullServer:
+    """Answers of a plan's requests, and the streams that are under way."""
+
+    def __init__(self, requests: Sequence[Request]) -> None:
+        self._requests = requests
+        self.answers = cache(self._answers)
+        self._streams: list[tuple[asyncio.Transport, Pieces, int]] = []
+
+    def _answers(self, base: bytes) -> tuple[Pieces, ...]:
+        request, _, events = base.partition(b"-")
+        return answers(self._requests[int(request)].asked, int(events))
+
+    def play(self, transport: asyncio.Transport, pieces: Pieces) -> None:
+        """The first piece now, the others one by one."""
+        transport.write(pieces[0])
+        if len(pieces) > 1:
+            self._streams.append((transport, pieces, 1))
+            if len(self._streams) == 1:
+                asyncio.get_running_loop().call_later(GAP_SECONDS, self._go_on)
+
+    def _go_on(self) -> None:
+        """The next piece of every stream."""
+        streams, self._streams = self._streams, []
+        for transport, pieces, place in streams:
+            if transport.is_closing():
+                continue
+            transport.write(pieces[place])
+            if place + 1 < len(pieces):
+                self._streams.append((transport, pieces, place + 1))
+        if self._streams:
+            asyncio.get_running_loop().call_later(GAP_SECONDS, self._go_on)
 
 
 class NullResponder(asyncio.Protocol):
-    """Answers at once, whatever is asked, with what the kind of request calls for."""
+    """One connection to the null server."""
 
-    def __init__(self, stream: bytes) -> None:
-        self._stream = stream
+    def __init__(self, server: NullServer) -> None:
+        self._server = server
+        self._turn = 0
+        """Exchanges of the request under way that are answered."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A shard calibrates."""
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is no instance of it
 
     def data_received(self, data: bytes) -> None:
-        """A request; heads are told apart by what our own kinds write."""
+        """A request."""
         if not data.startswith(_METHODS):
             return  # the rest of a long body
-        head = data[:1024]
-        if b"text/event-stream" in head:
-            answer = self._streamed(head)
-        elif b"Accept: application/json" in head:
-            answer = _JSON
-        else:
-            answer = _EMPTY
-        self._transport.write(answer)
-
-    def _streamed(self, head: bytes) -> bytes:
-        if not head.startswith(b"GET "):
-            return self._stream
-        return _JOIN if b"/queue/data?" in head else _CALL
+        exchanges = self._server.answers(data[:64].split(b"/", 2)[1])
+        pieces = exchanges[self._turn % len(exchanges)]
+        self._turn += 1
+        self._server.play(self._transport, pieces)
 
 
-_JSON = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(_WHOLE) + _WHOLE
-_CALL_BODY = b'event: generating\ndata: ["word"]\n\n' * EVENTS + b'event: complete\ndata: ["word"]\n\n'
-_CALL = _STREAM_HEAD % len(_CALL_BODY) + _CALL_BODY
-_MESSAGE = b'data: {"msg":"process_%b","event_id":"0","output":{"data":[%b],"duration":0.1,"render_config":null},"success":true}\n\n'
-_JOIN_BODY = _MESSAGE % (b"generating", b'[["append",[]," word"]]') * EVENTS + _MESSAGE % (b"completed", b'"word"')
-_JOIN = _STREAM_HEAD % len(_JOIN_BODY) + _JOIN_BODY
-_EMPTY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-_METHODS = (b"GET ", b"POST ", b"PUT ", b"PATCH ", b"DELETE ", b"HEAD ", b"OPTIONS ")
+@dataclass(frozen=True, slots=True)
+class _Cost:
+    """Of the mix's mean request."""
+
+    requests: int
+    cpu_ns: int
+
+    @property
+    def each(self) -> float:
+        return self.cpu_ns / self.requests if self.requests else 0.0
 
 
-def stream_answer(plan: Plan) -> bytes:
-    """A whole event stream as long as the plan's longest, within reason."""
-    asked = [request.open_ai.max_tokens or EVENTS for request in plan.requests if request.open_ai]
-    body = _EVENT * min(max(asked, default=1), EVENTS) + b"data: [DONE]\n\n"
-    return _STREAM_HEAD % len(body) + body
+async def ceiling(plan: Plan, port: int, material: Material = NO_MATERIAL) -> int:
+    """Requests per CPU second; 0 where nothing could be measured."""
+    streams = [request for request in plan.requests if request.streams and request.effective_weight]
+    if not streams:
+        return _per_second((await _measured(plan, port, material, FEW, SECONDS)).each)
+    few = await _measured(plan, port, material, FEW, SECONDS / 2)
+    many = await _measured(plan, port, material, MANY, SECONDS / 2)
+    if not few.requests or not many.requests:
+        return _per_second(few.each)
+    weights = sum(request.effective_weight for request in streams)
+    events = sum(request.effective_weight * expected_events(request) for request in streams) / weights
+    return _per_second(few.each + max(0.0, many.each - few.each) * (events - FEW) / (MANY - FEW))
 
 
-async def ceiling(plan: Plan, segment: Segment, port: int, material: Material = NO_MATERIAL) -> int:
-    """Requests per CPU second."""
+def expected_events(request: Request) -> int:
+    """Output events of an answer, as far as the plan tells: one a token."""
+    return min(getattr(request.asked, "output_limit", None) or USUAL_EVENTS, MOST_EVENTS)
+
+
+def _per_second(cost_ns: float) -> int:
+    return round(SECOND / cost_ns) if cost_ns > 0 else 0
+
+
+async def _measured(plan: Plan, port: int, material: Material, events: int, seconds: float) -> _Cost:
+    """What a request of the mix costs whose streams have so many events."""
     stage = Stage(name="calibration", duration_seconds=1, concurrency=CONCURRENCY)
     load = Load(stages=(stage,), client=plan.load.client, max_in_flight=CONCURRENCY)
     alone = plan.model_copy(update={"load": load})
@@ -84,7 +144,8 @@ async def ceiling(plan: Plan, segment: Segment, port: int, material: Material = 
     recorder = Recorder(alone)
     one = Segment(0, 1)
     target = Target.parse(f"http://127.0.0.1:{port}")
-    sent = kinds(alone, one, target, meter, material)
+    bases = [base_of(index, events) for index in range(len(plan.requests))]
+    sent = kinds(alone, one, target, meter, material, bases)
     executor = Executor(alone, one, sent, recorder, meter)
     pool = executor.pool = client(alone, target, executor, sent, proxies=False)
     start, cpu = monotonic_ns(), cpu_ns()
@@ -92,9 +153,9 @@ async def ceiling(plan: Plan, segment: Segment, port: int, material: Material = 
     executor.begin(start)
     for slot in executor.slots:
         executor.wake(0, slot.index, 0)
-    await asyncio.sleep(SECONDS)
+    await asyncio.sleep(seconds)
     used, done = cpu_ns() - cpu, sum(cell.planned for cell in finish(recorder.harvest()))
     executor.stop()
     executor.cut_off()
     pool.close()
-    return round(done * SECOND / used) if used else 0
+    return _Cost(done, used)

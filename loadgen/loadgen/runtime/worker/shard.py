@@ -76,7 +76,7 @@ class Shard:
         segment = Segment.of(setup.worker, setup.workers, setup.shard, setup.shards)
         access = Access.model_validate_json(setup.access)
         target = Target.parse(setup.target, access, setup.material, setup.via)
-        measured = await ceiling(plan, segment, setup.null_port, setup.material) if setup.null_port else 0
+        measured = await ceiling(plan, setup.null_port, setup.material) if setup.null_port else 0
         self._run = Run(plan, segment, setup.worker, setup.shard, target, setup.material)
         self._say(Ready(measured))
 

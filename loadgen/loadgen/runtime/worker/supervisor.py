@@ -26,7 +26,7 @@ from loadgen.model.plan import Plan
 from loadgen.model.references import Material
 from loadgen.model.wire import FINAL_PHASES, WIRE_VERSION, Delta, WorkerPhase, WorkerState
 from loadgen.runtime.clock import monotonic_of, wall_ns
-from loadgen.runtime.worker.calibration import NullResponder, stream_answer
+from loadgen.runtime.worker.calibration import NullResponder, NullServer
 from loadgen.runtime.worker.messages import (
     Abort,
     Arm,
@@ -160,18 +160,23 @@ class Supervisor:
             )
 
     async def _null_server(self) -> int:
-        answer = stream_answer(self.assignment.plan)
+        server = NullServer(self.assignment.plan.requests)
         loop = asyncio.get_running_loop()
-        self._null = await loop.create_server(lambda: NullResponder(answer), "127.0.0.1", 0)
+        self._null = await loop.create_server(lambda: NullResponder(server), "127.0.0.1", 0)
         port = self._null.sockets[0].getsockname()[1]
         return int(port)
 
     async def _listen(self, link: _Link) -> None:
-        async for message in frames(link.reader):
-            if isinstance(message, bytes):
-                self.keep(message)
-            else:
-                self._heed(link, message)
+        """A shard's words, to its end. Whatever breaks here must end the worker: nobody else listens to this shard."""
+        try:
+            async for message in frames(link.reader):
+                if isinstance(message, bytes):
+                    self.keep(message)
+                else:
+                    self._heed(link, message)
+        except Exception as error:  # the outermost guard of the task, as in the shard
+            self._fail(f"what a shard says could not be taken: {type(error).__name__}: {error}")
+            return
         if not link.done:
             self._fail("a shard process ended before its run did (killed? out of memory?)")
 
