@@ -40,6 +40,9 @@ _errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A LoadTest manifest or a bare plan (YAML).")]
 
 
+HtmlOption = Annotated[Path | None, typer.Option(help="Write the report here as one HTML page that stands alone.")]
+
+
 @app.callback()
 def _loadgen() -> None:
     """A load generator for inference services that measures itself."""
@@ -51,6 +54,7 @@ def run(
     url: Annotated[str, typer.Option(help="The target: http://host:port")],
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0 = as the load, cores and memory ask for.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Write the report here as JSON.")] = None,
+    html: HtmlOption = None,
     data: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="What the plan refers to: key KEY of ConfigMap NAME is FOLDER/NAME/KEY."),
@@ -75,6 +79,8 @@ def run(
     _show(report)
     if out is not None:
         out.write_text(documents.dump(report))
+    if html is not None:
+        _write_page(report, html)
     raise typer.Exit(EXIT_CODES[report.verdict])
 
 
@@ -93,13 +99,24 @@ def lint(file: FileArgument) -> None:
 
 
 @app.command()
-def report(files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Reports that --out wrote.")]) -> None:
+def report(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Reports that --out wrote.")],
+    html: HtmlOption = None,
+) -> None:
     """Show reports again."""
+    if html is not None and len(files) > 1:
+        _stop(
+            ValueError(f"--html writes one page, and {len(files)} reports are named: call it once for each"),
+            ExitCode.BAD_INPUT,
+        )
     for file in files:
         try:
-            _show(documents.load(file.read_bytes(), str(file)))
+            found = documents.load(file.read_bytes(), str(file))
         except (LoadgenError, OSError) as error:
             _stop(error, ExitCode.BAD_INPUT)
+        _show(found)
+        if html is not None and not _write_page(found, html):
+            raise typer.Exit(ExitCode.BAD_INPUT)
 
 
 app.command(context_settings={"allow_interspersed_args": False})(commands.compare)
@@ -127,6 +144,19 @@ def _show(report: Report) -> None:
         console.print(terminal.render(report))
     else:
         typer.echo(terminal.text(report), nl=False)
+
+
+def _write_page(report: Report, file: Path) -> bool:
+    """Whether it could be written. That a page could not does not change a verdict."""
+    from loadgen.report.html import page
+
+    try:
+        file.write_text(page.render(report), encoding="utf-8")
+    except OSError as error:
+        _errors.print(f"the page cannot be written to {file}: {error.strerror or error}; name another file with --html")
+        return False
+    _errors.print(f"the report as a page: {file}")
+    return True
 
 
 def _stop(error: Exception, code: ExitCode) -> NoReturn:

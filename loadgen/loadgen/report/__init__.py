@@ -1,3 +1,3 @@
 """Floor 2: a report as people and programs read it. Pure: a `Report` in, text out; the command line writes it
-somewhere.
+somewhere. `html` is a room of its own.
 """

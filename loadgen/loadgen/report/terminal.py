@@ -230,3 +230,8 @@ def _percent(value: float | None) -> str:
     if value is None:
         return ABSENT
     return f"{min(value, 99.99):.2f}%" if 0 < value < 10 or 99 < value < 100 else f"{value:.0f}%"
+
+
+number, percent, request_row, latency_row = _number, _percent, _request_row, _latency_row
+figures, too_small = _figures, _too_small
+"""The same words and roundings for the other views of a report."""
