@@ -106,7 +106,7 @@ def _request_row(label: str, window: Window) -> Iterable[str]:
         _number(window.requests_per_second),
         _number(window.goodput),
         _percent(window.slo_attainment_percent),
-        _number(window.output_tokens_per_second),
+        _number(window.output_token_throughput),
         _number(window.concurrency_mean),
         ABSENT if window.concurrency_peak is None else str(window.concurrency_peak),
     )

@@ -1,8 +1,11 @@
-"""Kubernetes Events about our objects."""
+"""Kubernetes Events about our objects, and which of them say what a plan cannot tell."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from loadgen.core.judge.advice import undecidable
+from loadgen.model.plan import Plan
 from loadtest_operator.core.actions import Emit
 from loadtest_operator.core.common import times
 from loadtest_operator.core.common.kinds import Kind
@@ -32,3 +35,9 @@ def event(kind: Kind, namespace: str, name: str, uid: str, emit: Emit, now: date
         "lastTimestamp": moment,
         "count": 1,
     }
+
+
+def undecided_before(plan: Plan, faults: Sequence[range]) -> tuple[Emit, ...]:
+    """A warning at the start about thresholds that this plan cannot decide even in the best case."""
+    found = undecidable(plan, faults)
+    return (Emit("Warning", "ThresholdUndecidable", "; ".join(found)),) if found else ()
