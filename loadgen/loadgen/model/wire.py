@@ -51,6 +51,8 @@ class Cell(Struct, gc=False):
     succeeded: int = 0
     dropped: int = 0
     """Starts that could not be made: in-flight cap reached, or too late to be caught up."""
+    late: int = 0
+    """Of the dropped, those that came too late: the generator's own doing."""
     incomplete: int = 0
     """Cut off by the end of the run before any verdict about them."""
     good: int = 0
@@ -172,6 +174,8 @@ class Failure(StrEnum):
     CONNECT_TIMEOUT = "ConnectTimeout"
     TLS = "Tls"
     SEND = "Send"
+    LOCAL = "Local"
+    """The generator's own machine could not: no ports, descriptors or memory left, or no turn to open a connection."""
     FIRST_BYTE_TIMEOUT = "FirstByteTimeout"
     STALL_TIMEOUT = "StallTimeout"
     TOTAL_TIMEOUT = "TotalTimeout"

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from loadgen.core.judge.advice import advice
 from loadgen.core.judge.early import auto_stop, beyond_doubt
 from loadgen.core.stats.tally import Tally
 from loadgen.model.plan import Plan
@@ -121,6 +122,14 @@ def test_seconds_of_faults_stop_no_run() -> None:
     tally = a_tally(plan, *fine, *broken)
     assert said(plan, tally)
     assert said(plan, tally, exclude=[range(5, 15)]) is None
+
+
+def test_a_warning_stops_no_run() -> None:
+    """It never fails one either."""
+    warning = bound("ErrorPercent", "LessThanOrEqual", 1, severity="Warning", **ABORT)
+    plan = planned(warning, stages=(opened(10, 60),))
+    assert said(plan, steady(plan, seconds=9, errors={"Http500": 5})) is None
+    assert "so abortOnFail stops none" in advice(plan)[0]
 
 
 def test_a_generator_that_is_the_limit_stops_no_run() -> None:

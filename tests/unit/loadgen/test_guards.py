@@ -74,6 +74,16 @@ def test_gaps_of_one_stream_are_one_observation(number: int, result: str) -> Non
         assert f"with {number} answers" in found.message
 
 
+def test_gaps_within_one_read_are_no_pace() -> None:
+    """Eight tokens a read, every 400 ms: most gaps are nothing, and P50 of them says how it was read."""
+    plan = asked({**GAPS, "statistic": "P50"}, request=CHAT)
+    gaps = {Metric.INTER_CHUNK_LATENCY: [*[0] * 70, *[400] * 10], Metric.MAX_STALL: [400] * 10}
+    deltas = [a_delta(at, a_cell(at, ms=[4000] * 10, metrics=gaps)) for at in range(40)]
+    found = one(plan, a_tally(plan, *deltas))
+    assert (found.result, found.doubt) == ("Unknown", "OneRead")
+    assert "2800 of 3200 outputs were read together with the one before" in found.message
+
+
 def test_a_request_that_hung_before_its_first_token_is_over_every_limit() -> None:
     """Six in a hundred of them break P95, though every token that came was fast."""
     plan = asked(TTFT, request=CHAT)

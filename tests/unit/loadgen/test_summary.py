@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from loadgen.core.judge.thresholds import evaluate
 from loadgen.core.stats import summary
 from loadgen.core.stats.tally import Tally
 from loadgen.model.plan import Metric, Plan
@@ -180,3 +181,13 @@ def test_the_terminal_shows_verdict_figures_and_what_is_missing() -> None:
     for part in ("Passed  it holds", "stage warm (warmup)", "ResponseTime", "Http503 4", "P99 n/a (n < 662)", "Valid"):
         assert part in shown
     assert max(len(line) for line in shown.splitlines()) <= 120
+
+
+def test_the_terminal_says_what_is_not_known() -> None:
+    """In the same sentence as everywhere."""
+    plan = a_plan(thresholds=[{"name": "t", "metric": "ErrorPercent", "operator": "LessThan", "value": 1}])
+    tally = steady(plan)
+    (result,) = evaluate(plan.thresholds, plan, tally)
+    shown = " ".join(terminal.text(a_report(plan, tally, thresholds=[result])).split())
+    assert result.result == "Unknown"
+    assert result.message in shown

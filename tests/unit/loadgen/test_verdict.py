@@ -92,6 +92,12 @@ CUT_OFF = a_window(256, 166, 90)
         ({"given_up": "errors: 9 %", "thresholds": [ERRORS]}, "Failed", "errors: 9 %"),
         ({"given_up": STOPPED, "total": a_window(0, 0)}, "Failed", STOPPED),
         ({"given_up": STOPPED, "inconclusive": ["no scale-up seen"]}, "Failed", STOPPED),
+        ({"given_up": STOPPED, "validity": PARTLY, "thresholds": [UNKNOWN]}, "Inconclusive", "t Unknown"),
+        (
+            {"given_up": STOPPED, "validity": PARTLY, "thresholds": [ERRORS]},
+            "Failed",
+            f"{STOPPED}; also violated: errors",
+        ),
         ({"given_up": STOPPED, "validity": LIMITED}, "Inconclusive", "the generator was the limit: CPU was short"),
         ({"given_up": STOPPED, "aborted": "stopped by spec.abort"}, "Aborted", "stopped by spec.abort"),
         ({"aborted": "stopped by spec.abort", "inconclusive": ["x"]}, "Aborted", "stopped by spec.abort"),

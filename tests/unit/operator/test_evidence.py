@@ -78,6 +78,17 @@ def test_what_cannot_be_decided_is_said_before_the_load() -> None:
     assert "needs 299 requests without a failure, and about 100 are planned" in said
 
 
+def test_what_cannot_be_decided_of_a_fault_is_said_too() -> None:
+    """Forty requests in its window, where 59 are needed."""
+    bounds = [{"metric": "ErrorPercent", "operator": "LessThanOrEqual", "value": 5}]
+    world = World(a_valid_spec(a_stage(durationSeconds=40), faults=[{**DELAY, "tolerate": bounds}]))
+    world.run(Phase.RUNNING)
+    (said,) = warnings(world)
+    assert said.startswith(
+        "faults[slow].tolerate: ErrorPercent <= 5 % needs 59 requests without a failure, and about 40"
+    )
+
+
 def test_a_plan_that_can_decide_is_not_warned_of() -> None:
     world = World(a_valid_spec(a_stage(durationSeconds=40), thresholds=[ERRORS]))
     world.run(Phase.RUNNING)

@@ -10,21 +10,21 @@ import math
 from typing import TYPE_CHECKING
 
 from loadgen.core.judge.claims import Share
-from loadgen.core.judge.figure import digits
 from loadgen.core.judge.latency import UPPER, Latency, Speed
 from loadgen.core.judge.measures import MEASURES
-from loadgen.core.judge.scope import Scope, of_threshold
+from loadgen.core.judge.scope import Scope, of_threshold, of_window
 from loadgen.core.judge.thresholds import SIGNS, title
 from loadgen.core.schedule.arrivals import expected
 from loadgen.core.schedule.spans import counted_stages, seconds_of
 from loadgen.core.stats import confidence
+from loadgen.core.stats.figure import digits
 from loadgen.core.stats.tally import Tally
-from loadgen.model.plan import Decision, Metric
+from loadgen.model.plan import Decision, Metric, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from loadgen.model.plan import Plan, Threshold
+    from loadgen.model.plan import Criterion, Plan, Threshold
     from loadgen.model.requests import Request
 
 REMEDY = "it would end Unknown; run longer, send more, ask for less, or set decision: Point"
@@ -33,6 +33,7 @@ REMEDY = "it would end Unknown; run longer, send more, ask for less, or set deci
 def advice(plan: Plan) -> list[str]:
     """Every sentence; none is a reason to refuse the plan."""
     found = [_not_streamed(threshold, plan) for threshold in plan.thresholds]
+    found += [_stops_nothing(threshold) for threshold in plan.thresholds]
     found += undecidable(plan)
     found += [_always_the_same(request) for request in plan.requests]
     return [one for one in (*found, _only_warmup(plan), _nothing_planned(plan)) if one]
@@ -40,77 +41,86 @@ def advice(plan: Plan) -> list[str]:
 
 def undecidable(plan: Plan, faults: Sequence[range] = ()) -> list[str]:
     """Each threshold that the plan cannot decide even in the best case. `faults` are seconds that are left out."""
-    return list(_undecidable(plan, faults))
-
-
-def _undecidable(plan: Plan, faults: Sequence[range]) -> Iterator[str]:
     nothing = Tally(plan)
-    for threshold in plan.thresholds:
-        scope = of_threshold(threshold, plan, nothing, faults)
-        closed = any(plan.load.stages[index].concurrency for index in scope.places)
-        if threshold.decision is Decision.CONFIDENT and not closed and not _not_streamed(threshold, plan):
-            reason = _too_few(threshold, scope) or _too_much(threshold, scope)
-            if reason:
-                yield f"thresholds[{threshold.name}]: {reason}"
+    found = ((one, _undecided(one, of_threshold(one, plan, nothing, faults))) for one in plan.thresholds)
+    return [f"thresholds[{threshold.name}]: {reason}" for threshold, reason in found if reason]
 
 
-def _too_few(threshold: Threshold, scope: Scope) -> str | None:
+def undecidable_within(criterion: Criterion, plan: Plan, seconds: range) -> str | None:
+    """The same of a bound over a window, such as a fault's."""
+    return _undecided(criterion, of_window(plan, Tally(plan), seconds))
+
+
+def _undecided(asked: Criterion, scope: Scope) -> str | None:
+    closed = any(scope.plan.load.stages[index].concurrency for index in scope.places)
+    if asked.decision is Decision.POINT or closed or (_is_streamed(asked) and not scope.streams):
+        return None
+    return _too_few(asked, scope) or _too_much(asked, scope)
+
+
+def _too_few(asked: Criterion, scope: Scope) -> str | None:
     """Fewer attempts than would show the bound if none of them were against it."""
-    claim = MEASURES[threshold.metric].claim(threshold, scope)
+    claim = MEASURES[asked.metric].claim(asked, scope)
     if not isinstance(claim, Share) or claim.about_these:
         return None
-    needed, planned = confidence.needed(float(claim.limit)), _planned(threshold, scope)
+    needed, planned = confidence.needed(float(claim.limit)), _planned(asked, scope)
     if needed is None or planned >= needed:
         return None
-    without = "a failure" if threshold.metric is Metric.ERROR_PERCENT else "one against it"
-    bound = f"{title(threshold)} {SIGNS[threshold.operator]} {float(threshold.value):.10g}{_unit(threshold)}"
+    without = "a failure" if asked.metric is Metric.ERROR_PERCENT else "one against it"
+    bound = f"{title(asked)} {SIGNS[asked.operator]} {float(asked.value):.10g}{_unit(asked)}"
     return f"{bound} needs {needed} {claim.kind} without {without}, and about {planned:.0f} are planned: {REMEDY}"
 
 
-def _too_much(threshold: Threshold, scope: Scope) -> str | None:
+def _too_much(asked: Criterion, scope: Scope) -> str | None:
     """As many answers a second as there are arrivals cannot be shown: arrivals vary."""
     seconds = len(scope.seconds)
-    if (
-        threshold.metric not in (Metric.REQUESTS_PER_SECOND, Metric.GOODPUT)
-        or threshold.operator in UPPER
-        or not seconds
-    ):
+    if asked.metric not in (Metric.REQUESTS_PER_SECOND, Metric.GOODPUT) or asked.operator in UPPER or not seconds:
         return None
-    rate = _planned(threshold, scope) / seconds
-    if float(threshold.value) < rate:
+    rate = _planned(asked, scope) / seconds
+    if float(asked.value) < rate:
         return None
     return (
-        f"{threshold.metric} {SIGNS[threshold.operator]} {float(threshold.value):.10g} asks for as many answers as are planned, "
+        f"{asked.metric} {SIGNS[asked.operator]} {float(asked.value):.10g} asks for as many answers as are planned, "
         f"{digits(rate)} a second on average, or more: arrivals vary, so this cannot be shown; ask for less, or set decision: Point"
     )
 
 
-def _unit(threshold: Threshold) -> str:
-    measure = MEASURES[threshold.metric]
+def _unit(asked: Criterion) -> str:
+    measure = MEASURES[asked.metric]
     return " ms" if isinstance(measure, Latency) else " tokens/s" if isinstance(measure, Speed) else " %"
 
 
-def _planned(threshold: Threshold, scope: Scope) -> float:
+def _planned(asked: Criterion, scope: Scope) -> float:
     """Requests to expect in the scope that can have the metric; a fault's seconds take their share away."""
-    plan, measure = scope.plan, MEASURES[threshold.metric]
-    latency = measure.of if isinstance(measure, Speed) else measure
-    streamed = isinstance(latency, Latency) and latency.streamed
-    chosen = [one for one in plan.requests if threshold.request in (None, one.name) and (one.streams or not streamed)]
+    plan = scope.plan
+    kinds = scope.streams if _is_streamed(asked) else scope.requests
+    chosen = [one for index, one in enumerate(plan.requests) if kinds is None or index in kinds]
     share = sum(one.effective_weight for one in chosen) / sum(one.effective_weight for one in plan.requests)
     whole = len(seconds_of(plan, scope.places))
     trickles = float(sum(one.rate_per_second or 0 for one in chosen))
     return (expected(plan, scope.places) * share + whole * trickles) * len(scope.seconds) / max(whole, 1)
 
 
+def _is_streamed(asked: Criterion) -> bool:
+    """Whether only answers in pieces have the metric."""
+    measure = MEASURES[asked.metric]
+    latency = measure.of if isinstance(measure, Speed) else measure
+    return isinstance(latency, Latency) and latency.streamed
+
+
 def _not_streamed(threshold: Threshold, plan: Plan) -> str | None:
     """A metric of streams where nothing is streamed."""
-    measure = MEASURES[threshold.metric]
-    latency = measure.of if isinstance(measure, Speed) else measure
-    chosen = [one for one in plan.requests if threshold.request in (None, one.name)]
-    if not isinstance(latency, Latency) or not latency.streamed or any(one.streams for one in chosen):
+    chosen = (one for one in plan.requests if threshold.request in (None, one.name))
+    if not _is_streamed(threshold) or any(one.streams for one in chosen):
         return None
     remedy = "set stream: true (Gradio: protocol: Queue or QueueJoin)"
     return f"thresholds[{threshold.name}]: {threshold.metric} is measured on streamed answers only: {remedy}"
+
+
+def _stops_nothing(threshold: Threshold) -> str | None:
+    if threshold.severity is not Severity.WARNING or not threshold.abort_on_fail:
+        return None
+    return f"thresholds[{threshold.name}]: a Warning never fails a run, so abortOnFail stops none: leave it out, or use severity: Error"
 
 
 def _always_the_same(request: Request) -> str | None:

@@ -16,6 +16,7 @@ from loadgen.core.judge import guards
 from loadgen.core.judge.measures import MEASURES
 from loadgen.core.judge.scope import Scope, of_threshold
 from loadgen.core.judge.thresholds import NOBODY, judge
+from loadgen.model.plan import Severity
 from loadgen.model.report import Result
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def beyond_doubt(
     limited: Mapping[int, str] = NOBODY,
 ) -> str | None:
     """Why the threshold is violated, as a sentence about the run so far; None while that is open."""
+    if threshold.severity is Severity.WARNING:
+        return None
     scope = of_threshold(threshold, plan, tally, exclude)
     known = _known(scope)
     if not known.seconds or guards.first(guards.BEFORE, guards.Question(threshold, known, limited)):

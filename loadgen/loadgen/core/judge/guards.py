@@ -32,6 +32,8 @@ COLLAPSED_SHARE = 0.05
 CHANGED_SHARE = 0.1
 """Answers that shrink to this share of what they were are others."""
 ENOUGH_ANSWERS = 10
+TOGETHER_SHARE = 0.5
+"""Of a stream's outputs, those read together with the one before."""
 QUARTERS = 4
 FROM_TOKENS = (
     *(Metric.OUTPUT_TOKEN_THROUGHPUT, Metric.OUTPUT_TOKENS_PER_SECOND_PER_USER, Metric.TIME_PER_OUTPUT_TOKEN),
@@ -133,12 +135,27 @@ def _shrunk(amounts: list[int], answers: list[int], what: str) -> Answer | None:
     )
 
 
+def gaps_within_reads(about: Question) -> Answer | None:
+    """Outputs that were read together are apart by nothing; where most are, a gap says how it was read and not how it was sent."""
+    if about.asked.metric is not Metric.INTER_CHUNK_LATENCY:
+        return None
+    histogram = about.scope.streamed.histogram(Metric.INTER_CHUNK_LATENCY)
+    together = int(histogram.counts[0])
+    if together <= TOGETHER_SHARE * histogram.count:
+        return None
+    return unknown(
+        Doubt.ONE_READ,
+        f"{together} of {histogram.count} outputs were read together with the one before, which is no evidence of their pace: look for a "
+        "proxy or gateway that buffers the stream, or ask for MaxStall or TimePerOutputToken",
+    )
+
+
 def _quarters(values: Seconds) -> list[float]:
     return [float(part.sum()) for part in np.array_split(values, QUARTERS)]
 
 
 BEFORE: tuple[Guard, ...] = (time_never_came, generator_was_the_limit, nothing_to_judge_by, token_sources_mixed)
-OF_PASSED: tuple[Guard, ...] = (answers_stayed_away, tokens_stayed_away, bytes_stayed_away)
+OF_PASSED: tuple[Guard, ...] = (answers_stayed_away, tokens_stayed_away, bytes_stayed_away, gaps_within_reads)
 
 
 def first(guards: tuple[Guard, ...], about: Question) -> Answer | None:

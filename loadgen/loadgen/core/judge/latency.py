@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from loadgen.core.judge.claims import Largest, Mean, Open, Share
-from loadgen.core.judge.figure import Figure, digits
 from loadgen.core.stats import confidence, samples
+from loadgen.core.stats.figure import Figure, digits
 from loadgen.core.stats.histogram import rank_of
 from loadgen.model.plan import Criterion, Metric, Operator, Statistic
 from loadgen.model.report import Doubt

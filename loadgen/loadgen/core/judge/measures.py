@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from loadgen.core.judge.claims import Mean, Open, Share
-from loadgen.core.judge.figure import Figure, digits
 from loadgen.core.judge.latency import NO_ANSWER, ONE_READ, STRICT, UPPER, Latency, Speed
+from loadgen.core.stats.figure import Figure, digits
 from loadgen.model.plan import Criterion, Metric
 from loadgen.model.report import Doubt
 

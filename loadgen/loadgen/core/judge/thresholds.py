@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from loadgen.core.judge import guards
 from loadgen.core.judge.claims import FAILED, PASSED, Answer, unknown
-from loadgen.core.judge.figure import Figure, short, telling
 from loadgen.core.judge.latency import UPPER
 from loadgen.core.judge.measures import MEASURES
 from loadgen.core.judge.scope import of_threshold, of_window
+from loadgen.core.stats.figure import Figure, short, telling
 from loadgen.model.plan import RESERVED_NAMES, Criterion, Decision, Metric, Operator, Severity, Threshold
 from loadgen.model.report import Doubt, Result, ThresholdResult
 

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from loadgen.core.judge import own
+from loadgen.core.judge.own import Own
 from loadgen.core.schedule.levels import spans
 from loadgen.core.schedule.spans import counted_stages, seconds_of
 from loadgen.core.stats import samples
@@ -43,8 +45,8 @@ LAG_SHARE_OF_BOUND = 0.1
 LAG_MILLISECONDS = 5.0
 STARVED_MILLISECONDS = 50.0
 """A loop this late at P99 that uses less than half of its CPU is kept waiting by others."""
-STALLED_MILLISECONDS = 900.0
-"""A loop that stood still for about the second after which an arrival is not caught up but dropped."""
+LAG_SHARE_OF_TIME_OUT = 0.1
+"""A loop this late tells time-outs of its own making."""
 
 
 CPU_OF_THEIR_OWN = "give workers CPU of their own (workerTemplate: resources.requests, nodeSelector)"
@@ -73,13 +75,12 @@ class Evidence:
     throttled_share: float = 0.0
     dropped: int = 0
     planned: int = 0
+    late: int = 0
+    """Of the dropped, those that came too late."""
     ceilings: Mapping[int, int] = field(default_factory=dict)
+    own: Own = field(default_factory=Own)
     schedule_lag: Histogram = field(default_factory=Histogram)
     loop_lag: Histogram = field(default_factory=Histogram)
-
-    @property
-    def dropped_percent(self) -> float | None:
-        return 100.0 * self.dropped / self.planned if self.planned else None
 
 
 Rule = Callable[[Evidence], str | None]
@@ -171,7 +172,9 @@ def gather(plan: Plan, tally: Tally, span: Span, allowed_cores: float, ceilings:
         throttled_share=share,
         dropped=counts.dropped,
         planned=counts.planned,
+        late=counts.late,
         ceilings=ceilings,
+        own=own.gather(plan, tally, {span.index}),
         schedule_lag=tally.schedule_lag(seconds),
         loop_lag=tally.loop_lag(seconds),
     )
@@ -228,18 +231,34 @@ def throttled(seen: Evidence) -> str | None:
 
 
 def dropping(seen: Evidence) -> str | None:
-    """Starts that came too late to be made up for: the loop stood still. A full in-flight cap is the target's doing."""
-    percent = seen.dropped_percent
-    if percent is None or percent <= DROPPED_PERCENT or not _stood_still(seen):
+    """Starts that came too late to be made up for. A full in-flight cap is the target's doing."""
+    if not seen.planned or 100 * seen.late <= DROPPED_PERCENT * seen.planned:
         return None
     return (
-        f"{seen.dropped} of {seen.planned} requests ({figure(percent)} %) could not be started, and the event loop stood still for "
-        f"{figure(seen.loop_lag.max / 1000)} ms: {CPU_OF_THEIR_OWN if _starved(seen) else _workers(seen, 2)}"
+        f"{seen.late} of {seen.planned} requests ({figure(100 * seen.late / seen.planned)} %) could not be started in time, more than a "
+        f"second late: {CPU_OF_THEIR_OWN if _starved(seen) else _workers(seen, 2)}"
     )
 
 
-def _stood_still(seen: Evidence) -> bool:
-    return seen.loop_lag.max >= STALLED_MILLISECONDS * 1000
+def late_for_time_outs(seen: Evidence) -> str | None:
+    """An answer that lies unread for as long as it may take is timed out by the generator."""
+    lag, patience = _lag(seen.loop_lag, Statistic.P99), 1000.0 * shortest_time_out(seen.plan)
+    if lag is None or lag <= LAG_SHARE_OF_TIME_OUT * patience:
+        return None
+    return (
+        f"the event loop was {figure(lag)} ms late at P99, more than a tenth of the shortest time-out ({patience:.0f} ms), so "
+        f"that time-outs may be of its own making: {CPU_OF_THEIR_OWN}"
+    )
+
+
+def exhausted(seen: Evidence) -> str | None:
+    return own.exhausted(seen.own)
+
+
+def at_ceiling(seen: Evidence) -> str | None:
+    if not seen.ceilings or len(seen.ceilings) < seen.plan.load.workers:
+        return None
+    return own.at_ceiling(seen.own, min(seen.ceilings.values()) * len(seen.ceilings))
 
 
 def near_ceiling(seen: Evidence) -> str | None:
@@ -266,7 +285,15 @@ def late_looping(seen: Evidence) -> str | None:
     return _blurred(seen, seen.loop_lag, "the event loop was {lag} ms late")
 
 
-LIMITED: tuple[Rule, ...] = (cpu_limited, throttled, dropping, near_ceiling)
+LIMITED: tuple[Rule, ...] = (
+    cpu_limited,
+    throttled,
+    dropping,
+    late_for_time_outs,
+    exhausted,
+    near_ceiling,
+    at_ceiling,
+)
 DEGRADED: tuple[Rule, ...] = (late_sending, late_looping)
 
 
@@ -303,6 +330,16 @@ def tightest_bound(plan: Plan) -> float | None:
         if request.slo:
             bounds += [float(bound) for bound in request.slo.model_dump(by_alias=False).values() if bound]
     return min((bound for bound in bounds if bound > 0), default=None)
+
+
+def shortest_time_out(plan: Plan) -> int:
+    """Seconds, of a request or a part of it."""
+    given = (
+        one
+        for request in plan.requests
+        for one in (request.timeout_seconds, request.first_byte_timeout_seconds, request.stall_timeout_seconds)
+    )
+    return min(one for one in given if one)
 
 
 def figure(value: float) -> str:

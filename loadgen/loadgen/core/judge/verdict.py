@@ -62,7 +62,10 @@ def stopped(found: Findings) -> tuple[Verdict, str] | None:
 
 
 def hopeless(found: Findings) -> tuple[Verdict, str] | None:
+    """Unless it may have been the generator's doing: it was the limit somewhere, and nothing is violated elsewhere."""
     if found.given_up is None or found.validity.whole:
+        return None
+    if found.validity.limited_stages and not violated(found.thresholds):
         return None
     return Verdict.FAILED, _joined([_with_others(found, found.given_up), *found.violated])
 

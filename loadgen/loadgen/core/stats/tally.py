@@ -46,6 +46,7 @@ class Counters:
     succeeded: int = 0
     failed: int = 0
     dropped: int = 0
+    late: int = 0
     incomplete: int = 0
     good: int = 0
     unsure: int = 0
@@ -59,6 +60,7 @@ class Counters:
         self.sent += cell.sent
         self.succeeded += cell.succeeded
         self.dropped += cell.dropped
+        self.late += cell.late
         self.incomplete += cell.incomplete
         self.good += cell.good
         self.unsure += cell.unsure

@@ -66,6 +66,7 @@ class Takings:
     """Without closed successes; rows tell of them, as of all successes that they were sent."""
     sent: defaultdict[Key, int] = field(default_factory=_counter)
     dropped: defaultdict[Key, int] = field(default_factory=_counter)
+    late: defaultdict[Key, int] = field(default_factory=_counter)
     incomplete: defaultdict[Key, int] = field(default_factory=_counter)
     succeeded: defaultdict[Key, int] = field(default_factory=_counter)
     good: defaultdict[Key, int] = field(default_factory=_counter)
@@ -120,6 +121,7 @@ def _counts(key: Key, taken: Takings, tokens: int) -> Cell:
         sent=taken.sent.get(key, 0),
         succeeded=taken.succeeded.get(key, 0),
         dropped=taken.dropped.get(key, 0),
+        late=taken.late.get(key, 0),
         incomplete=taken.incomplete.get(key, 0),
         good=taken.good.get(key, 0),
         unsure=taken.unsure.get(key, 0),

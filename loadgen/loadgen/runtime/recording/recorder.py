@@ -37,7 +37,7 @@ class Recorder:
 
     def _renew(self) -> None:
         taken = self._taken = Takings()
-        self.planned, self.dropped = taken.planned, taken.dropped
+        self.planned, self.dropped, self.late = taken.planned, taken.dropped, taken.late
         self._page = Page()
         self._rows, self._used = self._page.rows, 0
 

@@ -159,9 +159,7 @@ def start(observed: Observed) -> Step | None:
         actions=(
             start_command(observed, begin),
             Emit("Normal", "LoadStarts", f"load starts at {times.text(begin)}"),
-            *events.undecided_before(
-                observed.plan, [observed.valid_spec.fault_window(fault) for fault in observed.valid_spec.faults]
-            ),
+            *events.undecided_before(observed.valid_spec),
         ),
         wake_after=0.3,
     )
