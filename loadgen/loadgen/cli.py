@@ -7,6 +7,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -15,8 +16,9 @@ from rich.console import Console
 
 from loadgen import commands
 from loadgen.core.capacity import steady
+from loadgen.core.judge import judgement, verdict
 from loadgen.core.judge import lint as problems
-from loadgen.core.judge import thresholds, validity, verdict
+from loadgen.core.judge.advice import advice
 from loadgen.core.stats import summary
 from loadgen.model.access import Access
 from loadgen.model.errors import ExitCode, InvalidPlanError, LoadgenError, ProbeError, TargetError, WorkerError
@@ -170,7 +172,7 @@ def _plan(file: Path) -> tuple[Plan, Access]:
     plan, access = problems.parse(document), problems.access(document)
     if ignored := planfile.ignored(document):
         _errors.print(f"without a cluster these parts of {file} are ignored: {', '.join(ignored)}")
-    for sentence in problems.advice(plan):
+    for sentence in advice(plan):
         _errors.print(f"advice: {sentence}")
     return plan, access
 
@@ -219,18 +221,16 @@ def _judge(plan: Plan, url: str, outcome: Any, cores: float, unmeasured: Sequenc
     from loadgen.runtime.clock import rfc3339
 
     tally, state = outcome.tally, outcome.state
-    measured = validity.judge(
+    measured = judgement.measured(
         plan, tally, allowed_cores=cores, ceilings={state.worker: state.ceiling_requests_per_second}
     )
-    results = thresholds.evaluate(thresholds.effective(plan), plan, tally)
-    decided, message = verdict.judge(
-        validity=measured,
-        thresholds=results,
-        total=summary.total(plan, tally),
+    findings = replace(
+        measured.findings(),
         aborted=outcome.aborted,
         given_up=outcome.given_up,
-        inconclusive=unmeasured,
+        inconclusive=tuple(unmeasured),
     )
+    decided, message = verdict.judge(findings)
     made = summary.report(
         plan,
         tally,
@@ -238,8 +238,8 @@ def _judge(plan: Plan, url: str, outcome: Any, cores: float, unmeasured: Sequenc
         start_time=rfc3339(outcome.start_wall_ns),
         verdict=decided,
         message=message,
-        validity=measured,
-        thresholds=results,
+        validity=measured.validity,
+        thresholds=measured.thresholds,
         workers=summary.workers(tally, {state.worker: state.started_late_microseconds / 1000}),
     )
     return steady.beside(made)

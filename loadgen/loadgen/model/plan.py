@@ -4,6 +4,7 @@ The same YAML runs under the operator (embedded in a LoadTest's spec) and on a l
 Rules between fields are validators here and, word for word where possible, CEL rules in the CRD.
 """
 
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Self, TypeVar
 
@@ -122,7 +123,9 @@ class Load(Model):
 
 
 class Metric(StrEnum):
-    """What a threshold is about. The first group are distributions in milliseconds and need a statistic."""
+    """What a threshold is about. The first group are distributions and need a statistic: milliseconds, but for
+    OutputTokensPerSecondPerUser, the speed at which one reader gets tokens (1 / TimePerOutputToken). OutputTokenThroughput is the whole
+    system's."""
 
     RESPONSE_TIME = "ResponseTime"
     E2E_LATENCY = "E2eLatency"
@@ -136,14 +139,20 @@ class Metric(StrEnum):
     ERROR_PERCENT = "ErrorPercent"
     DROPPED_PERCENT = "DroppedPercent"
     REQUESTS_PER_SECOND = "RequestsPerSecond"
-    OUTPUT_TOKENS_PER_SECOND = "OutputTokensPerSecond"
+    OUTPUT_TOKENS_PER_SECOND_PER_USER = "OutputTokensPerSecondPerUser"
+    OUTPUT_TOKEN_THROUGHPUT = "OutputTokenThroughput"
     GOODPUT = "Goodput"
     SLO_ATTAINMENT_PERCENT = "SloAttainmentPercent"
 
     @property
     def is_distribution(self) -> bool:
-        """True for latencies, which need a statistic and are in milliseconds."""
+        """True for latencies, which are in milliseconds and recorded as histograms."""
         return self in DISTRIBUTIONS
+
+    @property
+    def needs_statistic(self) -> bool:
+        """True for what every request has a value of."""
+        return self in WITH_STATISTIC
 
 
 DISTRIBUTIONS = (
@@ -158,6 +167,14 @@ DISTRIBUTIONS = (
     Metric.SCHEDULE_LAG,
 )
 """Order is part of the wire format: a histogram's metric is its index here."""
+WITH_STATISTIC = (*DISTRIBUTIONS, Metric.OUTPUT_TOKENS_PER_SECOND_PER_USER)
+RENAMED = {
+    "OutputTokensPerSecond": "OutputTokensPerSecond meant two things: write OutputTokenThroughput for the tokens per second of the whole "
+    "system, or OutputTokensPerSecondPerUser (with a statistic) for the speed at which one reader gets them"
+}
+"""Old names, and what to write instead."""
+RESERVED_NAMES = ("errors-default", "any-success")
+"""Names of the thresholds that are there without being written."""
 
 
 class Statistic(StrEnum):
@@ -182,6 +199,13 @@ class Operator(StrEnum):
     GREATER_THAN_OR_EQUAL = "GreaterThanOrEqual"
 
 
+class Decision(StrEnum):
+    """What it takes to say that a bound holds or is violated."""
+
+    CONFIDENT = "Confident"
+    POINT = "Point"
+
+
 class Severity(StrEnum):
     """Whether a violated threshold fails the run."""
 
@@ -195,18 +219,34 @@ class Criterion(Model):
     metric: Metric
     """What is measured."""
     statistic: Statistic | None = None
-    """Which statistic of a latency; required for latencies, not allowed for rates and percentages."""
+    """Which statistic of a latency; required for latencies and a user's speed, not allowed for rates and percentages. P95 of a speed is
+    what 95 % of the requests reach."""
     operator: Operator
     """How the observed value must compare with value."""
     value: Number
     """The bound: milliseconds for latencies, percent, or per second."""
+    decision: Decision = Decision.CONFIDENT
+    """Confident: Passed or Failed only where the sample shows it with 95 % confidence, else Unknown. Point: the observed value decides,
+    however small the sample. Default Confident."""
+
+    @field_validator("metric", mode="before")
+    @classmethod
+    def _not_renamed(cls, metric: object) -> object:
+        if isinstance(metric, str) and metric in RENAMED:
+            raise ValueError(RENAMED[metric])
+        return metric
 
     @model_validator(mode="after")
     def _statistic_fits(self) -> Self:
-        if self.metric.is_distribution and self.statistic is None:
+        if self.metric.needs_statistic and self.statistic is None:
             raise ValueError(f"statistic is required for {self.metric}: one of {', '.join(Statistic)}")
-        if not self.metric.is_distribution and self.statistic is not None:
+        if not self.metric.needs_statistic and self.statistic is not None:
             raise ValueError(f"statistic does not apply to {self.metric}: leave it out")
+        if self.metric is Metric.OUTPUT_TOKENS_PER_SECOND_PER_USER and self.statistic in (
+            Statistic.MEAN,
+            Statistic.MAX,
+        ):
+            raise ValueError(f"statistic {self.statistic} does not apply to {self.metric}: use a percentile")
         return self
 
 
@@ -224,6 +264,23 @@ class Threshold(Criterion):
     abort_on_fail: bool = False
     """Stop the run as soon as the threshold is violated beyond doubt. Default false."""
 
+    @field_validator("name")
+    @classmethod
+    def _not_reserved(cls, name: str) -> str:
+        if name in RESERVED_NAMES:
+            raise ValueError(
+                f"{name!r} is the name of a threshold that is always there: use another name"
+                + ("; defaults.errorPercent changes its bound" if name == "errors-default" else "")
+            )
+        return name
+
+
+class Defaults(Model):
+    """What is asked of every run, whatever else is asked."""
+
+    error_percent: Number = Decimal(5)
+    """At most so many percent of the run's requests may fail or be dropped. Default 5."""
+
 
 class Plan(Model):
     """A whole load test, apart from where it runs."""
@@ -234,6 +291,8 @@ class Plan(Model):
     """Stages and workers."""
     thresholds: Annotated[tuple[Threshold, ...], Field(max_length=64)] = ()
     """Pass or fail rules."""
+    defaults: Defaults = Defaults()
+    """What is asked of every run beside the thresholds."""
 
     @model_validator(mode="after")
     def _references(self) -> Self:

@@ -8,7 +8,7 @@ and `missing` says why.
 from enum import StrEnum
 
 from loadgen.model.base import Model
-from loadgen.model.plan import Metric, Plan, Severity
+from loadgen.model.plan import Decision, Metric, Plan, Severity
 from loadgen.model.record import Group, Steadiness
 
 SCHEMA_VERSION = "2"
@@ -34,6 +34,14 @@ class ValidityLevel(StrEnum):
     GENERATOR_LIMITED = "GeneratorLimited"
 
 
+class TokenSource(StrEnum):
+    """Whence the number of output tokens is known."""
+
+    USAGE = "Usage"
+    EVENTS = "Events"
+    MIXED = "Mixed"
+
+
 class Counts(Model):
     """Requests of a window, by intended time."""
 
@@ -44,6 +52,7 @@ class Counts(Model):
     dropped: int = 0
     incomplete: int = 0
     good: int = 0
+    unsure: int = 0
 
 
 class ErrorCount(Model):
@@ -93,8 +102,10 @@ class Window(Model):
     """Successes that ended in the window, per second."""
     goodput: float
     slo_attainment_percent: float | None = None
-    output_tokens_per_second: float | None = None
+    output_token_throughput: float | None = None
     """Output tokens that arrived in the window; absent without such requests, or for one kind where several have an output."""
+    output_token_source: TokenSource | None = None
+    """Whence output tokens are known; a mixture is said, for it is no series."""
     concurrency_mean: float | None = None
     """Requests in flight; absent for one kind of request among several, as is the peak."""
     concurrency_peak: int | None = None
@@ -120,6 +131,10 @@ class Validity(Model):
     """Share of one core used by the busiest shard in its busiest ten seconds."""
     throttled_percent: float | None = None
     dropped_percent: float | None = None
+    limited_stages: tuple[str, ...] = ()
+    """Stages in which the generator was the limit; nothing is judged there. Cut to the stages that count."""
+    whole: bool = False
+    """Whether the generator was the limit in every stage that counts."""
 
 
 class Result(StrEnum):
@@ -128,6 +143,21 @@ class Result(StrEnum):
     PASSED = "Passed"
     FAILED = "Failed"
     UNKNOWN = "Unknown"
+
+
+class Doubt(StrEnum):
+    """Why a thing asked for is Unknown."""
+
+    NO_SAMPLE = "NoSample"
+    SCOPE_NOT_VALID = "ScopeNotValid"
+    TOO_FEW = "TooFew"
+    NO_ANSWER = "NoAnswer"
+    CENSORED = "Censored"
+    ONE_READ = "OneRead"
+    AT_THE_BOUND = "AtTheBound"
+    COLLAPSED = "Collapsed"
+    CHANGED = "Changed"
+    MIXED_SOURCES = "MixedSources"
 
 
 class ThresholdResult(Model):
@@ -142,6 +172,10 @@ class ThresholdResult(Model):
     """`< 1500 ms`."""
     window: str
     """Stages (joined by +), or `run`."""
+    decision: Decision = Decision.CONFIDENT
+    """What it took to decide."""
+    doubt: Doubt | None = None
+    """Why it is Unknown."""
     message: str
     """A sentence: `ttft-p95: P95 of TimeToFirstToken was 1710 ms in stage peak, wanted < 1500 ms (14 % too much)`."""
 

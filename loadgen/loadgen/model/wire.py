@@ -18,7 +18,7 @@ from enum import StrEnum
 
 from msgspec import Struct, field
 
-WIRE_VERSION = 2
+WIRE_VERSION = 3
 SQUARES_CARRY = 1 << 62
 
 
@@ -51,17 +51,29 @@ class Cell(Struct, gc=False):
     succeeded: int = 0
     dropped: int = 0
     """Starts that could not be made: in-flight cap reached, or too late to be caught up."""
+    late: int = 0
+    """Of the dropped, those that came too late: the generator's own doing."""
     incomplete: int = 0
     """Cut off by the end of the run before any verdict about them."""
     good: int = 0
-    """Succeeded and kept every bound of the request's SLO."""
+    """Succeeded and kept every bound of the request's SLO, as far as that can be seen."""
+    unsure: int = 0
+    """Succeeded and kept the bounds that can be seen, but its SLO bounds a pace that cannot: all of it came in one read. Not in `good`."""
+    at_once: int = 0
+    """Streamed successes of several tokens whose every output came in one read: no evidence of a pace."""
+    told: int = 0
+    """Streamed successes whose output tokens the server told (usage)."""
+    untold: int = 0
+    """Streamed successes whose output tokens are the events counted."""
     output_tokens: int = 0
     """Output tokens that arrived in the delta's second for these requests. Events where the server tells no usage; where it
     does, the difference is added (or taken away) when the request ends, so one second's figure may be negative."""
     errors: dict[str, int] = field(default_factory=dict)
     """Failed requests by class (`Failure`); their sum is the number of failures."""
     histograms: dict[int, Sparse] = field(default_factory=dict)
-    """Keyed by the metric's index in `loadgen.model.plan.DISTRIBUTIONS`."""
+    """Of successes, keyed by the metric's index in `loadgen.model.plan.DISTRIBUTIONS`."""
+    censored: dict[int, Sparse] = field(default_factory=dict)
+    """What timed out, at the time-out's value: at least so long. ResponseTime; TimeToFirstToken of what had no token by then."""
 
 
 class Pulse(Struct, gc=False):
@@ -177,6 +189,12 @@ class Failure(StrEnum):
     UNEXPECTED_BODY = "UnexpectedBody"
     CONNECTION_LOST = "ConnectionLost"
     CANCELLED = "Cancelled"
+
+
+TIMEOUTS = frozenset(
+    {Failure.CONNECT_TIMEOUT, Failure.FIRST_BYTE_TIMEOUT, Failure.STALL_TIMEOUT, Failure.TOTAL_TIMEOUT}
+)
+"""Failures that say how long a request took at least."""
 
 
 def http_failure(status: int) -> str:

@@ -5,6 +5,7 @@ words.
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -32,6 +33,22 @@ def load(text: str | bytes, name: str = "report") -> Report:
         readable = " and ".join(repr(one) for one in READABLE)
         raise ReportError(f"{name} has schemaVersion {version!r}; this version of loadgen reads {readable}")
     try:
-        return Report.model_validate(document)
+        return Report.model_validate(_renamed(document) if version == "1" else document)
     except ValidationError as error:
         raise ReportError(f"{name} is not a report of loadgen: {error}") from error
+
+
+RENAMED = {"outputTokensPerSecond": "outputTokenThroughput", "OutputTokensPerSecond": "OutputTokenThroughput"}
+"""What version 1 called otherwise: fields, and the metric of a threshold."""
+
+
+def _renamed(value: Any) -> Any:
+    """A document of version 1 in today's names."""
+    if isinstance(value, list):
+        return [_renamed(inner) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    named = {RENAMED.get(name, name): _renamed(inner) for name, inner in value.items()}
+    if isinstance(metric := named.get("metric"), str):
+        named["metric"] = RENAMED.get(metric, metric)
+    return named

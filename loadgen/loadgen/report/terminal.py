@@ -20,7 +20,7 @@ from loadgen.model.report import Result, ValidityLevel, Verdict
 from loadgen.report.columns import Columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from rich.console import RenderableType
 
@@ -33,7 +33,7 @@ STYLES = {
     Verdict.ERROR: "bold red",
     Verdict.ABORTED: "bold red",
 }
-SIGNS = {Result.PASSED: ("ok", "green"), Result.FAILED: ("FAIL", "red"), Result.UNKNOWN: ("n/a", "yellow")}
+SIGNS = {Result.PASSED: ("ok", "green"), Result.FAILED: ("FAIL", "red"), Result.UNKNOWN: ("?", "yellow")}
 SHOWN = ("p50", "p75", "p90", "p95", "p99", "p999")
 COLUMNS = (
     *("planned", "ok", "failed", "dropped", "cut off", "errors", "req/s", "good/s", "SLO", "tokens/s"),
@@ -106,7 +106,7 @@ def _request_row(label: str, window: Window) -> Iterable[str]:
         _number(window.requests_per_second),
         _number(window.goodput),
         _percent(window.slo_attainment_percent),
-        _number(window.output_tokens_per_second),
+        _number(window.output_token_throughput),
         _number(window.concurrency_mean),
         ABSENT if window.concurrency_peak is None else str(window.concurrency_peak),
     )
@@ -153,7 +153,13 @@ def _errors(window: Window) -> Text:
     return Text(" · ".join([*shown, *([f"and {more} more classes"] if more > 0 else [])]))
 
 
-def _thresholds(thresholds: Iterable[ThresholdResult]) -> Table:
+def _thresholds(thresholds: Sequence[ThresholdResult]) -> Group:
+    """A table, and a sentence for each that does not hold or is not known."""
+    reasons = [Text(one.message, SIGNS[one.result][1]) for one in thresholds if one.result is not Result.PASSED]
+    return Group(_threshold_table(thresholds), *reasons)
+
+
+def _threshold_table(thresholds: Iterable[ThresholdResult]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for header in ("", "name", "observed", "wanted", "in"):
         table.add_column(header)

@@ -256,7 +256,7 @@ class LoadTestSpec(Plan):
     @property
     def plan(self) -> Plan:
         """The part that a worker runs."""
-        return Plan(requests=self.requests, load=self.load, thresholds=self.thresholds)
+        return Plan(requests=self.requests, load=self.load, thresholds=self.thresholds, defaults=self.defaults)
 
     def stage_start(self, name: str) -> int:
         """Seconds from the load's start to the beginning of a stage."""

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from loadgen.model.plan import Metric, Operator, Statistic
-from loadgen.model.report import Result
+from loadgen.model.plan import Decision, Metric, Operator, Statistic
+from loadgen.model.report import Doubt, Result
 from loadtest_operator.api.meta import DecimalText, Line, Message, NameText, StatusModel, Time
 
 
@@ -25,6 +25,10 @@ class CriterionStatus(StatusModel):
     """What was measured, with its unit."""
     wanted: Line = ""
     """What was wanted, with its unit."""
+    decision: Decision = Decision.CONFIDENT
+    """Confident or Point: what it took to decide."""
+    doubt: Doubt | None = None
+    """Why it is Unknown, in a word."""
     message: Message = ""
     """The same as a sentence."""
 

@@ -100,14 +100,22 @@ LEFT = (
 )
 """Seconds from the start of fault f to the end of the load."""
 NEEDED = "self.load.stages.map(s, s.durationSeconds).sum() + (has(self.scaling) ? self.scaling.settleSeconds : 0)"
-DISTRIBUTIONS = quoted([metric.value for metric in plan.DISTRIBUTIONS])
+WITH_STATISTIC = quoted([metric.value for metric in plan.WITH_STATISTIC])
+RESERVED = quoted([*plan.RESERVED_NAMES])
 STATISTICS = ", ".join(plan.Statistic)
 
 CRITERION = Rule(
-    f"(self.metric in {DISTRIBUTIONS}) == has(self.statistic)",
+    f"(self.metric in {WITH_STATISTIC}) == has(self.statistic)",
     f"statistic is required for latencies (one of {STATISTICS}) and not allowed for the other metrics",
     f"has(self.statistic) ? 'statistic does not apply to ' + self.metric + ': leave it out' "
     f": 'statistic is required for ' + self.metric + ': one of {STATISTICS}'",
+)
+
+SPEED = Rule(
+    f"self.metric != '{plan.Metric.OUTPUT_TOKENS_PER_SECOND_PER_USER}' || !has(self.statistic) "
+    "|| !(self.statistic in ['Mean', 'Max'])",
+    "statistics Mean and Max do not apply to OutputTokensPerSecondPerUser: use a percentile",
+    field=".statistic",
 )
 
 THRESHOLD_REQUEST = each(
@@ -284,7 +292,14 @@ RULES: dict[type[Model], tuple[Rule, ...]] = {
             field=".rampSeconds",
         ),
     ),
-    plan.Criterion: (CRITERION,),
+    plan.Criterion: (CRITERION, SPEED),
+    plan.Threshold: (
+        Rule(
+            f"!(self.name in {RESERVED})",
+            "this name is that of a threshold that is always there: use another name",
+            field=".name",
+        ),
+    ),
     loadtest.Target: (
         exactly_one("serviceRef", "url"),
         Rule(
@@ -361,6 +376,7 @@ IMMUTABLE = (
     unchanged("requests"),
     unchanged("load"),
     unchanged("thresholds", optional=True),
+    unchanged("defaults"),
     unchanged("scaling", optional=True),
     unchanged("faults", optional=True),
     unchanged("results"),

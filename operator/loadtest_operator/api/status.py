@@ -10,8 +10,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from loadgen.model.plan import Severity
-from loadgen.model.report import Result, ValidityLevel, Verdict
+from loadgen.model.plan import Decision, Severity
+from loadgen.model.report import Doubt, Result, TokenSource, ValidityLevel, Verdict
 from loadtest_operator.api.meta import Condition, DecimalText, Line, Message, NameText, StatusModel, Time
 from loadtest_operator.api.outcome import FaultStatus, ScalingStatus
 
@@ -94,6 +94,8 @@ class RequestCounts(StatusModel):
     """Requests cut off by the end of the run."""
     good: int = 0
     """Successes that kept every bound of the request's slo."""
+    unsure: int = 0
+    """Successes of which that cannot be known: all of the answer came in one read, and their slo bounds its pace."""
 
 
 class Percentiles(StatusModel):
@@ -116,8 +118,10 @@ class Figures(StatusModel):
 
     requests_per_second: DecimalText | None = None
     """Successes per second."""
-    output_tokens_per_second: DecimalText | None = None
-    """Output tokens per second."""
+    output_token_throughput: DecimalText | None = None
+    """Output tokens per second of the whole system."""
+    output_token_source: TokenSource | None = None
+    """Whence output tokens are known: Usage (the server told), Events (counted), or Mixed, which is no series."""
     error_percent: DecimalText | None = None
     """(failed + dropped) / planned, percent."""
     goodput: DecimalText | None = None
@@ -187,6 +191,10 @@ class ThresholdStatus(StatusModel):
     """What was wanted, with its unit."""
     window: Line = ""
     """Stages that it was judged over, or run."""
+    decision: Decision = Decision.CONFIDENT
+    """Confident or Point: what it took to decide."""
+    doubt: Doubt | None = None
+    """Why it is Unknown, in a word."""
     message: Message = ""
     """The same as a sentence."""
 

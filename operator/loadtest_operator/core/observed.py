@@ -13,6 +13,7 @@ from loadgen.model.plan import Plan
 from loadgen.model.wire import FINAL_PHASES, WorkerPhase, WorkerState
 from loadtest_operator.api.loadtest import LoadTestSpec
 from loadtest_operator.api.status import LoadTestStatus, Phase
+from loadtest_operator.core.common.judgement import Judgement
 from loadtest_operator.core.common.names import Names
 from loadtest_operator.core.common.settings import Settings
 from loadtest_operator.core.fleet.pods import WorkerPod
@@ -91,6 +92,8 @@ class Stored:
     sha256: str = ""
     size: int = 0
     error: str = ""
+    judgement: Judgement | None = None
+    """What the stored report says; nothing is judged a second time."""
 
 
 @dataclass(frozen=True, slots=True)

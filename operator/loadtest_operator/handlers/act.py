@@ -201,7 +201,7 @@ async def _store_report(context: Context, observed: Observed, run: RunMemory, _a
     except (AdapterError, ValueError) as error:
         run.stored = Stored(observed.names.report, error=str(error))
         return
-    run.stored = Stored(artifact.name, artifact.sha256, artifact.size)
+    run.stored = Stored(artifact.name, artifact.sha256, artifact.size, judgement=artifact.judgement)
 
 
 async def _emit(context: Context, observed: Observed, _run: RunMemory, action: Emit) -> None:

@@ -2,7 +2,7 @@
 
 import random
 from array import array
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from plans import CHAT, a_plan
 from loadgen.core.stats.histogram import Histogram, sparse_of
 from loadgen.core.stats.tally import Tally
 from loadgen.model.plan import DISTRIBUTIONS, Metric
-from loadgen.model.wire import Delta
+from loadgen.model.wire import Delta, Failure
 from loadgen.runtime.clock import MILLISECOND, SECOND
 from loadgen.runtime.http.exchange import Exchange, Stream
 from loadgen.runtime.recording.cgroup import Cgroup
@@ -157,3 +157,64 @@ def test_cgroups(name: str, tmp_path: Path) -> None:
     assert cgroup.throttled_microseconds() == throttled
     assert cgroup.memory_bytes() == memory
     assert cgroup.cores() == cores if cores else cgroup.cores() >= 1
+
+
+def a_stream(second: int, gaps: list[int], tokens: int = 0) -> Exchange:
+    """Outputs so many milliseconds after each other, the first after ten."""
+    one = Exchange(Kind(), 0, 0, second * SECOND, second * SECOND)  # type: ignore[arg-type]
+    one.sent, one.headers = one.intended, one.intended + MILLISECOND
+    one.stream = Stream(None)
+    one.stream.tokens = tokens
+    one.stream.stamps = array(
+        "q", list(accumulate(gaps, lambda at, gap: at + gap * MILLISECOND, initial=one.sent + 10 * MILLISECOND))
+    )
+    one.last = one.stream.stamps[-1]
+    return one
+
+
+def test_what_came_in_one_read_is_no_evidence_of_a_pace() -> None:
+    """A buffering gateway hands all of it over at once: no TPOT of 0, no gap of 0, but their number; also where one event has all."""
+    found = recorded(
+        [a_stream(0, [0, 0, 0]), a_stream(0, [], tokens=9), a_stream(1, [20, 0, 20]), a_stream(1, [])], 1
+    ).select()
+    assert found.counts.at_once == 2
+    assert found.histogram(Metric.TIME_PER_OUTPUT_TOKEN).count == 1
+    assert found.histogram(Metric.INTER_CHUNK_LATENCY).count == 3
+    assert found.histogram(Metric.MAX_STALL).count == 1
+    assert found.histogram(Metric.TIME_TO_FIRST_TOKEN).count == 4
+
+
+def test_a_pace_that_cannot_be_seen_is_not_known_to_keep_its_bound() -> None:
+    """Neither good nor bad, where the SLO bounds the pace; a slow first token is bad all the same."""
+    bound = {**CHAT, "slo": {"tpotMilliseconds": 50, "ttftMilliseconds": 500}}
+    recorder = Recorder(a_plan(bound, {"arrivalRate": 1}))
+    late = a_stream(0, [0, 0])
+    late.intended -= SECOND
+    for one in (a_stream(0, [0, 0]), a_stream(0, [20]), a_stream(0, [200]), late):
+        recorder.succeeded(one)
+    cells = finish(recorder.harvest())
+    assert (sum(cell.good for cell in cells), sum(cell.unsure for cell in cells)) == (1, 1)
+
+
+def test_whence_tokens_are_known_is_kept() -> None:
+    counts = recorded([a_stream(0, [5], tokens=7), a_stream(0, [5]), a_stream(0, [5])], 1).select().counts
+    assert (counts.told, counts.untold, counts.token_source) == (1, 2, "Mixed")
+
+
+def test_a_request_that_hung_before_its_first_token_waited_for_it_at_least_so_long() -> None:
+    """It stands in TimeToFirstToken at the time-out's value, apart from what was answered; one that hung later does not."""
+    plan = a_plan(CHAT, {"arrivalRate": 1})
+    recorder, tally = Recorder(plan), Tally(plan)
+    hung, stuck = a_stream(0, []), a_stream(0, [5])
+    hung.stream = None
+    recorder.failed(hung, Failure.TOTAL_TIMEOUT, SECOND)
+    recorder.failed(stuck, Failure.STALL_TIMEOUT, SECOND // 2)
+    recorder.succeeded(a_stream(0, [5]))
+    tally.add(Delta(0, 0, 0, finish(recorder.harvest())))
+    found = tally.select()
+    assert (found.histogram(Metric.TIME_TO_FIRST_TOKEN).count, found.histogram(Metric.TIME_TO_FIRST_TOKEN).max) == (
+        2,
+        1_000_000,
+    )
+    assert found.histogram(Metric.RESPONSE_TIME).count == 3
+    assert found.counts.timed_out == 2

@@ -1,6 +1,8 @@
 """Histograms against their definition and against HdrHistogram's own arithmetic."""
 
+import math
 import statistics
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -47,7 +49,7 @@ def test_mean_stddev_and_max_are_exact(values: list[int]) -> None:
 
 @given(samples, st.sampled_from([50, 75, 90, 95, 99, 99.9, 100]))
 def test_a_percentile_is_the_highest_value_of_the_ranked_bin(values: list[int], percent: float) -> None:
-    rank = min(max(int(percent * len(values) / 100 + 0.5), 1), len(values))
+    rank = max(1, math.ceil(Fraction(str(percent)) * len(values) / 100))
     assert histogram_of(values).percentile(percent) == value_of(index_of(sorted(values)[rank - 1]))
 
 

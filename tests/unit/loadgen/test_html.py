@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadgen.core.judge import thresholds, validity, verdict
+from loadgen.core.judge import judgement, verdict
 from loadgen.core.stats import summary
 from loadgen.core.stats.tally import Tally
 from loadgen.model.plan import Plan
@@ -32,14 +32,11 @@ FAST = {"name": "fast", "metric": "ResponseTime", "statistic": "P50", "operator"
 
 def a_report(plan: Plan, tally: Tally, **changes: Any) -> Report:
     """Judged as on a laptop."""
-    measured = validity.judge(plan, tally, allowed_cores=2, ceilings={})
-    results = thresholds.evaluate(thresholds.effective(plan), plan, tally)
-    word, message = verdict.judge(
-        validity=measured, thresholds=results, total=summary.total(plan, tally), aborted=None, given_up=None
-    )
+    measured = judgement.measured(plan, tally, allowed_cores=2, ceilings={})
+    word, message = verdict.judge(measured.findings())
     report = summary.report(
         plan, tally, target="http://web:80", start_time="2026-01-01T12:00:00Z", verdict=word, message=message,
-        validity=measured, thresholds=results, workers=summary.workers(tally, {0: 1.5}),
+        validity=measured.validity, thresholds=measured.thresholds, workers=summary.workers(tally, {0: 1.5}),
     )  # fmt: skip
     return report.model_copy(update=changes)
 

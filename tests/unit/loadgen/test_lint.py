@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadgen.core.judge.lint import OPERATOR_FIELDS, access, advice, parse, problems
+from loadgen.core.judge.advice import advice, undecidable
+from loadgen.core.judge.lint import OPERATOR_FIELDS, access, parse, problems
 from loadgen.model.errors import InvalidPlanError
 from unit.loadgen.plans import a_plan, closed, opened
 
@@ -165,11 +166,12 @@ CHAT = {"name": "chat", "openAIChat": {"model": "m", "prompt": {"text": "x"}, "s
 
 
 def test_advice_on_percentiles_that_the_plan_cannot_support() -> None:
-    assert advice(a_plan(opened(10, 60), thresholds=[P99])) == [
-        "thresholds[p]: P99 needs 662 values, about 600 requests are planned: the verdict will be Inconclusive; "
-        "run longer, send more, or use a lower percentile"
+    assert advice(a_plan(opened(4, 60), thresholds=[P99])) == [
+        "thresholds[p]: P99 of ResponseTime < 1 ms needs 299 requests without one against it, and about 240 are planned: "
+        "it would end Unknown; run longer, send more, ask for less, or set decision: Point"
     ]
-    assert advice(a_plan(opened(12, 60), thresholds=[P99])) == []
+    assert advice(a_plan(opened(5, 60), thresholds=[P99])) == []
+    assert advice(a_plan(opened(4, 60), thresholds=[{**P99, "decision": "Point"}])) == []
     assert advice(a_plan(closed(1, 1), thresholds=[P99])) == []
     assert advice(a_plan(opened(12, 60), opened(1, 10), thresholds=[{**P99, "stages": ["s1"]}]))
 
@@ -180,9 +182,55 @@ def test_advice_counts_only_the_named_request() -> None:
         {"name": "rare", "http": {}},
         {"name": "tick", "ratePerSecond": 20, "http": {}},
     ]
-    plan = a_plan(opened(100, 60), requests=requests, thresholds=[{**P99, "request": "rare"}])
-    assert "about 600 requests" in advice(plan)[0]
+    plan = a_plan(opened(20, 60), requests=requests, thresholds=[{**P99, "request": "rare"}])
+    assert "about 120 are planned" in advice(plan)[0]
     assert advice(a_plan(opened(1, 60), requests=requests, thresholds=[{**P99, "request": "tick"}])) == []
+
+
+def test_advice_on_shares_and_rates_that_the_plan_cannot_show() -> None:
+    """With the numbers, and what would do; closed stages plan no number, a bound of nothing is about these requests alone."""
+    errors = {"name": "e", "metric": "ErrorPercent", "operator": "LessThanOrEqual", "value": 1}
+    (said,) = advice(a_plan(opened(2, 111), thresholds=[errors]))
+    assert said.startswith(
+        "thresholds[e]: ErrorPercent <= 1 % needs 299 requests without a failure, and about 222 are planned"
+    )
+    assert advice(a_plan(opened(2, 111), thresholds=[{**errors, "value": 2}])) == []
+    assert advice(a_plan(opened(2, 111), thresholds=[{**errors, "value": 0}])) == []
+    assert advice(a_plan(closed(2, 10), thresholds=[errors])) == []
+    rate = {"name": "r", "metric": "RequestsPerSecond", "operator": "GreaterThanOrEqual", "value": 20}
+    assert "asks for as many answers as are planned, 20 a second" in advice(a_plan(opened(20), thresholds=[rate]))[0]
+    assert advice(a_plan(opened(25), thresholds=[rate])) == []
+
+
+def test_a_fault_takes_its_seconds_from_what_can_be_shown() -> None:
+    errors = {"name": "e", "metric": "ErrorPercent", "operator": "LessThanOrEqual", "value": 1}
+    plan = a_plan(opened(10, 40), thresholds=[errors])
+    assert undecidable(plan) == []
+    assert "about 200 are planned" in undecidable(plan, [range(10, 30)])[0]
+
+
+def test_advice_on_a_plan_of_no_requests() -> None:
+    assert advice(a_plan(opened(0))) == [
+        "load.stages plan no request, so nothing can be said: give a stage an arrivalRate of more than 0"
+    ]
+    assert advice(a_plan(opened(0), closed(1))) == []
+
+
+@pytest.mark.parametrize("name", ["errors-default", "any-success"])
+def test_names_of_the_implicit_thresholds_are_reserved(name: str) -> None:
+    """One of them twice in a status would be refused at the very end, after the load."""
+    (said,) = problems(
+        {"requests": [REQUEST], "load": {"stages": [opened(1, name="s")]}, "thresholds": [{**P99, "name": name}]}
+    )
+    assert said.startswith("thresholds[0].name") or said.startswith(f"thresholds[{name}].name")
+    assert "is the name of a threshold that is always there" in said
+
+
+def test_the_old_name_of_two_metrics_is_refused_with_both() -> None:
+    old = {"name": "t", "metric": "OutputTokensPerSecond", "operator": "GreaterThan", "value": 1}
+    (said,) = problems({"requests": [REQUEST], "load": {"stages": [opened(1, name="s")]}, "thresholds": [old]})
+    assert "OutputTokenThroughput" in said
+    assert "OutputTokensPerSecondPerUser" in said
 
 
 def test_advice_on_a_prompt_that_is_always_the_same() -> None:

@@ -52,9 +52,3 @@ def test_bounds_enclose_the_percentile_or_are_absent(count: int) -> None:
 def test_a_small_sample_has_no_upper_bound() -> None:
     assert samples.bounds(a_histogram([1] * 100), Statistic.P99) is None
     assert samples.bounds(a_histogram([1] * 100), Statistic.MEAN) is None
-
-
-def test_wilson_of_nothing_is_anything() -> None:
-    assert samples.wilson(0, 0) == (0.0, 1.0)
-    low, high = samples.wilson(50, 100)
-    assert low < 0.5 < high

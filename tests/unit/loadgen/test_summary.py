@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from loadgen.core.judge.thresholds import evaluate
 from loadgen.core.stats import summary
 from loadgen.core.stats.tally import Tally
 from loadgen.model.plan import Metric, Plan
@@ -23,7 +24,7 @@ def test_percentages_are_of_what_was_planned() -> None:
     assert window.error_percent == pytest.approx(30)
     assert window.slo_attainment_percent == pytest.approx(40)
     assert window.counts.model_dump() == {
-        **{"planned": 10, "sent": 9, "succeeded": 6, "failed": 2, "dropped": 1, "incomplete": 1, "good": 4}
+        **{"planned": 10, "sent": 9, "succeeded": 6, "failed": 2, "dropped": 1, "incomplete": 1, "good": 4, "unsure": 0}
     }
 
 
@@ -68,9 +69,9 @@ def test_tokens_count_in_the_second_of_their_arrival() -> None:
         a_delta(3, a_cell(0, output_tokens=-4)),
     )
     first, second = summary.stage_windows(plan, tally)
-    assert (first.output_tokens_per_second, second.output_tokens_per_second) == (7, 13)
+    assert (first.output_token_throughput, second.output_token_throughput) == (7, 13)
     kinds = summary.request_windows(plan, tally)
-    assert [window.output_tokens_per_second for window in kinds] == [9, None, 1]
+    assert [window.output_token_throughput for window in kinds] == [9, None, 1]
     assert [row.output_tokens for row in summary.series(plan, tally)] == [0, 14, 30, 0]
 
 
@@ -96,6 +97,23 @@ def in_flight(per_second: int) -> Tally:
 def test_littles_law_is_checked(per_second: int, error: float) -> None:
     window = summary.total(a_plan(closed(5, 20)), in_flight(per_second))
     assert window.little_law_error_percent == pytest.approx(error, abs=0.1)
+
+
+def test_littles_law_says_nothing_of_streams_whose_usage_comes_late() -> None:
+    """The stream is in flight until its usage has come, its latency ends with the last output: 45 % off, and all is well."""
+    plan = a_plan(closed(5, 20), requests=[CHAT])
+    cells = (a_delta(at, a_cell(at, ms=[100] * 50), in_flight_microseconds=9_000_000) for at in range(20))
+    assert summary.total(plan, a_tally(plan, *cells)).little_law_error_percent is None
+
+
+def test_a_window_says_whence_its_tokens_are_known() -> None:
+    plan = a_plan(opened(1, 3), requests=[CHAT])
+    cells = [a_cell(0, told=2), a_cell(1, untold=1), a_cell(2)]
+    sources = [
+        summary.total(plan, a_tally(plan, a_delta(0, *some))).output_token_source
+        for some in (cells[:1], cells[1:], cells, [])
+    ]
+    assert sources == ["Usage", "Events", "Mixed", None]
 
 
 def test_a_small_sample_says_what_it_lacks() -> None:
@@ -163,3 +181,13 @@ def test_the_terminal_shows_verdict_figures_and_what_is_missing() -> None:
     for part in ("Passed  it holds", "stage warm (warmup)", "ResponseTime", "Http503 4", "P99 n/a (n < 662)", "Valid"):
         assert part in shown
     assert max(len(line) for line in shown.splitlines()) <= 120
+
+
+def test_the_terminal_says_what_is_not_known() -> None:
+    """In the same sentence as everywhere."""
+    plan = a_plan(thresholds=[{"name": "t", "metric": "ErrorPercent", "operator": "LessThan", "value": 1}])
+    tally = steady(plan)
+    (result,) = evaluate(plan.thresholds, plan, tally)
+    shown = " ".join(terminal.text(a_report(plan, tally, thresholds=[result])).split())
+    assert result.result == "Unknown"
+    assert result.message in shown

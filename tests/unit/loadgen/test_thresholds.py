@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from loadgen.core.judge.thresholds import auto_stop, beyond_doubt, effective, evaluate, evaluate_window
+from loadgen.core.judge.thresholds import effective, evaluate, evaluate_window
 from loadgen.core.stats.tally import Tally
-from loadgen.model.plan import Criterion, Plan
+from loadgen.model.plan import Criterion, Decision, Defaults, Plan
 from loadgen.model.report import Result, ThresholdResult
 from unit.loadgen.deltas import a_cell, a_delta, a_tally, steady
-from unit.loadgen.plans import a_plan, closed, opened
+from unit.loadgen.plans import a_plan, opened
 
 STAGES = (opened(10, 2, name="warm", warmup=True), opened(10, 10, name="peak"), opened(10, 5, name="idle"))
 CHAT = {"name": "chat", "openAIChat": {"model": "m", "prompt": {"text": "x"}}}
@@ -40,71 +40,105 @@ SLOW = (*[100] * 15, 1710, 1710)
         (
             bound(**P95, operator="LessThan", value=1500, stages=["peak"]),
             "Failed",
-            "t: P95 of ResponseTime was 1710 ms in stage peak, wanted < 1500 ms (14 % too much)",
+            "P95 of ResponseTime was 1710 ms in stage peak, wanted < 1500 ms (14 % too much)",
+        ),
+        (
+            bound(**P95, operator="LessThanOrEqual", value=1710, stages=["peak", "idle"]),
+            "Passed",
+            "P95 of ResponseTime was 1710 ms in stages peak + idle, wanted <= 1710 ms",
         ),
         (
             bound(**P95, operator="LessThan", value=1710, stages=["peak", "idle"]),
-            "Failed",
-            "t: P95 of ResponseTime was 1710 ms in stages peak + idle, wanted < 1710 ms (just at the bound)",
+            "Unknown",
+            "P95 of ResponseTime was 1710 ms in stages peak + idle, wanted < 1710 ms: of 255 requests 30 are so near the "
+            "bound that three digits cannot tell on which side, and whether it holds depends on them: "
+            "move the bound a little, or give workers CPU of their own",
         ),
         (
-            bound(**P95, operator="LessThanOrEqual", value=2000),
-            "Passed",
-            "t: P95 of ResponseTime was 1710 ms in the run, wanted <= 2000 ms",
-        ),
-        (
-            bound("ResponseTime", "LessThan", 100, statistic="P50", request="get"),
+            bound("ResponseTime", "LessThan", "99.9", statistic="P50", request="get"),
             "Failed",
-            "t: P50 of ResponseTime was 100.03 ms in the run for request get, wanted < 100 ms (0.031 % too much)",
+            "P50 of ResponseTime was 100 ms in the run for request get, wanted < 99.9 ms (0.13 % too much)",
         ),
         (
             bound("ResponseTime", "LessThan", 2000, statistic="P99"),
             "Unknown",
-            "t: P99 of ResponseTime cannot be judged in the run: there are 255 values and 662 are needed, "
-            "407 more: run longer or send more",
+            "P99 of ResponseTime was 1710 ms in the run, wanted < 2000 ms: with 255 requests it may be anything; "
+            "about 44 more would decide",
+        ),
+        (
+            bound("ResponseTime", "LessThan", 2000, statistic="P99", decision="Point"),
+            "Passed",
+            "P99 of ResponseTime was 1710 ms in the run, wanted < 2000 ms (as observed)",
+        ),
+        (
+            bound("ResponseTime", "LessThan", 1000, statistic="P90"),
+            "Unknown",
+            "P90 of ResponseTime was 1710 ms in the run, wanted < 1000 ms: with 255 requests it may be as high as 1710 ms; "
+            "about 607 more would decide",
+        ),
+        (
+            bound("ResponseTime", "GreaterThanOrEqual", 150, statistic="P50"),
+            "Failed",
+            "P50 of ResponseTime was 100 ms in the run, wanted >= 150 ms (33 % too little)",
+        ),
+        (
+            bound("ResponseTime", "LessThan", 1800, statistic="Max"),
+            "Passed",
+            "Max of ResponseTime was 1710 ms in the run, wanted < 1800 ms (as observed)",
         ),
         (
             bound("TimeToFirstToken", "LessThan", 2000, statistic="Mean"),
             "Unknown",
-            "t: Mean of TimeToFirstToken cannot be judged in the run: no request gave a value",
+            "Mean of TimeToFirstToken cannot be judged in the run: no request gave a value",
         ),
         (
             bound("RequestsPerSecond", "GreaterThanOrEqual", 20),
             "Failed",
-            "t: RequestsPerSecond was 17 requests/s in the run, wanted >= 20 requests/s (15 % too little)",
+            "RequestsPerSecond was 17 requests/s in the run, wanted >= 20 requests/s (15 % too little)",
         ),
         (
             bound("ErrorPercent", "LessThanOrEqual", 1),
+            "Unknown",
+            "ErrorPercent was 0 % in the run, wanted <= 1 %: with 255 requests it may be as high as 1.17 %; "
+            "about 44 more would decide",
+        ),
+        (bound("ErrorPercent", "LessThanOrEqual", 2), "Passed", "ErrorPercent was 0 % in the run, wanted <= 2 %"),
+        (
+            bound("ErrorPercent", "LessThanOrEqual", 0),
             "Passed",
-            "t: ErrorPercent was 0 % in the run, wanted <= 1 %",
+            "ErrorPercent was 0 % in the run, wanted <= 0 % (as observed)",
         ),
         (
             bound("SloAttainmentPercent", "GreaterThanOrEqual", "99.9"),
-            "Passed",
-            "t: SloAttainmentPercent was 100 % in the run, wanted >= 99.9 %",
+            "Unknown",
+            "SloAttainmentPercent was 100 % in the run, wanted >= 99.9 %: with 255 requests it may be as low as 98.8 %; "
+            "about 2740 more would decide",
         ),
         (
-            bound("Goodput", "GreaterThan", 10),
+            bound("SloAttainmentPercent", "GreaterThanOrEqual", 98),
             "Passed",
-            "t: Goodput was 17 requests/s in the run, wanted > 10 requests/s",
+            "SloAttainmentPercent was 100 % in the run, wanted >= 98 %",
         ),
-        (bound("DroppedPercent", "LessThan", 1), "Passed", "t: DroppedPercent was 0 % in the run, wanted < 1 %"),
+        (bound("Goodput", "GreaterThan", 10), "Passed", "Goodput was 17 requests/s in the run, wanted > 10 requests/s"),
+        (bound("DroppedPercent", "LessThan", 2), "Passed", "DroppedPercent was 0 % in the run, wanted < 2 %"),
         (
-            bound("OutputTokensPerSecond", "GreaterThan", 1),
+            bound("OutputTokenThroughput", "GreaterThan", 1),
             "Failed",
-            "t: OutputTokensPerSecond was 0 tokens/s in the run, wanted > 1 tokens/s (100 % too little)",
+            "OutputTokenThroughput was 0 tokens/s in the run, wanted > 1 tokens/s (100 % too little)",
         ),
     ],
 )
 def test_results_in_words(threshold: dict[str, Any], result: str, message: str) -> None:
+    """What, how much, where, how sure, and what would decide."""
     plan = planned(threshold)
     said = judged(plan, steady(plan, ms=SLOW))
-    assert (said.result, said.message) == (result, message)
+    assert (said.result, said.message) == (result, f"t: {message}")
 
 
 def test_an_error_percentage_names_the_usual_failure() -> None:
     plan = planned(bound("ErrorPercent", "LessThanOrEqual", 5))
     said = judged(plan, steady(plan, errors={"Http503": 2, "Http404": 1}))
+    assert said.result is Result.FAILED
     assert said.message == (
         "t: ErrorPercent was 23.1 % in the run, wanted <= 5 % (18 percentage points too much, mostly Http503)"
     )
@@ -121,7 +155,7 @@ def test_a_result_has_a_short_form_for_tables() -> None:
     )
     said = judged(plan, steady(plan))
     assert (said.observed, said.wanted, said.window, said.severity) == (
-        "n/a (n < 6636)",
+        "100 ms",
         "< 0.5 ms",
         "peak+idle",
         "Warning",
@@ -148,7 +182,9 @@ def test_a_faults_window_is_judged_alone() -> None:
     criterion = Criterion.model_validate({"metric": "ErrorPercent", "operator": "LessThanOrEqual", "value": 5})
     said = evaluate_window(criterion, plan, tally, range(4, 7))
     assert said.message.startswith("errorpercent: ErrorPercent was 50 % in second 4 to 7, wanted <= 5 %")
-    assert evaluate_window(criterion, plan, tally, range(8, 10)).result is Result.PASSED
+    point = criterion.model_copy(update={"decision": Decision.POINT})
+    assert evaluate_window(point, plan, tally, range(8, 10)).result is Result.PASSED
+    assert evaluate_window(criterion, plan, tally, range(8, 10)).result is Result.UNKNOWN
     assert evaluate_window(criterion, plan, tally, range(10, 12)).result is Result.UNKNOWN
 
 
@@ -161,12 +197,13 @@ def test_tokens_are_judged_by_kind() -> None:
     """One kind's tokens never help another's bound."""
     requests = [CHAT, {**CHAT, "name": "other"}]
     chat, other = (
-        planned(bound("OutputTokensPerSecond", "GreaterThan", 1, request=name), requests=requests)
+        planned(bound("OutputTokenThroughput", "GreaterThan", 1, request=name), requests=requests)
         for name in ("chat", "other")
     )
-    told = {"output_tokens": 20}
-    assert judged(chat, steady(chat, **told)).observed == "20 tokens/s"
-    assert judged(other, steady(other, **told)).result is Result.FAILED
+    cells = ((a_cell(at, 1, ms=[1], output_tokens=20), a_cell(at, 1, 1, ms=[1])) for at in range(2, 12))
+    deltas = [a_delta(at, *some) for at, some in zip(range(2, 12), cells, strict=True)] + [a_delta(16)]
+    assert judged(chat, a_tally(chat, *deltas)).observed == "13.3 tokens/s"
+    assert judged(other, a_tally(other, *deltas)).result is Result.FAILED
 
 
 def results(plan: Plan, tally: Tally) -> dict[str, Result]:
@@ -183,84 +220,40 @@ def test_what_nobody_wrote_is_judged_too() -> None:
     assert results(plan, a_tally(plan)) == {"errors-default": Result.UNKNOWN, "any-success": Result.UNKNOWN}
 
 
-def test_a_bound_on_errors_replaces_the_default_but_not_the_success() -> None:
-    plan = planned(bound("ErrorPercent", "LessThanOrEqual", 100))
-    assert results(plan, steady(plan, ms=(), errors={"Http404": 9})) == {
-        "t": Result.PASSED,
-        "any-success": Result.FAILED,
-    }
+@pytest.mark.parametrize(
+    "more", [{}, {"request": "rare"}, {"severity": "Warning"}, {"stages": ["idle"]}, {"decision": "Point"}]
+)
+def test_no_bound_on_errors_replaces_the_default(more: dict[str, Any]) -> None:
+    """Whatever it is about: 43 % of errors elsewhere stay 43 %."""
+    plan = planned(bound("ErrorPercent", "LessThanOrEqual", 100, **more), requests=[GET, {"name": "rare", "http": {}}])
+    found = results(plan, steady(plan, ms=(100,) * 4, errors={"Http500": 3}))
+    assert found["errors-default"] is Result.FAILED
+
+
+def test_the_default_is_changed_by_name_only() -> None:
+    """In a plan of its own words."""
+    plan = a_plan().model_copy(update={"defaults": Defaults.model_validate({"errorPercent": 50})})
+    assert results(plan, steady(plan, ms=(100,) * 4, errors={"Http500": 3}))["errors-default"] is Result.PASSED
+    assert results(a_plan(), steady(a_plan(), ms=(100,) * 4, errors={"Http500": 3}))["errors-default"] is Result.FAILED
+
+
+def test_a_default_is_judged_as_observed() -> None:
+    """Nobody asked for more: four requests without a failure pass."""
+    plan = a_plan()
+    tally = a_tally(plan, a_delta(9, a_cell(9, ms=[1] * 4)))
+    assert results(plan, tally) == {"errors-default": Result.PASSED, "any-success": Result.PASSED}
+
+
+def test_no_name_is_there_twice() -> None:
+    plan = planned(bound("ErrorPercent", "LessThan", 1), {**bound("Goodput", "GreaterThan", 1), "name": "u"})
+    names = [one.name for one in effective(plan)]
+    assert len(names) == len(set(names)) == 4
 
 
 def test_a_success_after_the_last_stage_is_one() -> None:
     plan = a_plan()
     tally = a_tally(plan, a_delta(9, a_cell(9, planned=1)), a_delta(15, a_cell(9, planned=0, ms=[6000])))
     assert results(plan, tally)["any-success"] is Result.PASSED
-
-
-ABORT = {"abortOnFail": True}
-
-
-@pytest.mark.parametrize(
-    ("threshold", "counts", "sure"),
-    [
-        (bound("ErrorPercent", "LessThanOrEqual", 1, **ABORT), {"errors": {"Http500": 5}}, True),
-        (bound("ErrorPercent", "LessThanOrEqual", 30, **ABORT), {"errors": {"Http500": 5}}, False),
-        (bound("ErrorPercent", "GreaterThan", 50, **ABORT), {}, False),
-        (bound("DroppedPercent", "LessThan", 1, **ABORT), {"dropped": 5}, True),
-        (bound("SloAttainmentPercent", "GreaterThan", 99, **ABORT), {"good": 5}, True),
-        (bound("SloAttainmentPercent", "GreaterThan", 40, **ABORT), {"good": 5}, False),
-        (bound(**P95, operator="LessThan", value=90, **ABORT), {"ms": [100] * 40}, True),
-        (bound(**P95, operator="LessThan", value=90, **ABORT), {"ms": [100] * 5}, False),
-        (bound(**P95, operator="LessThan", value=110, **ABORT), {"ms": [100] * 40}, False),
-        (bound(**P95, operator="GreaterThan", value=110, **ABORT), {"ms": [100] * 40}, False),
-        (bound("ResponseTime", "LessThan", 90, statistic="Mean", **ABORT), {"ms": [100] * 40}, True),
-        (bound("ResponseTime", "LessThan", 90, statistic="Max", **ABORT), {"ms": [100]}, True),
-        (bound("RequestsPerSecond", "GreaterThan", 50, **ABORT), {}, False),
-    ],
-)
-def test_beyond_doubt(threshold: dict[str, Any], counts: dict[str, Any], sure: bool) -> None:
-    plan = planned(threshold, stages=(opened(10, 600),))
-    assert bool(beyond_doubt(plan.thresholds[0], plan, steady(plan, seconds=6, **counts))) is sure
-
-
-def test_a_rate_is_beyond_doubt_when_its_stages_are_over() -> None:
-    plan = planned(bound("RequestsPerSecond", "GreaterThan", 50, stages=["peak"], **ABORT))
-    assert beyond_doubt(plan.thresholds[0], plan, steady(plan, seconds=13))
-
-
-def test_a_few_early_failures_prove_nothing_while_many_requests_are_in_flight() -> None:
-    plan = planned(bound("ErrorPercent", "LessThanOrEqual", 5, **ABORT), stages=(opened(10, 600),))
-    tally = a_tally(plan, a_delta(3, a_cell(3, planned=1000, errors={"Http500": 35})))
-    assert beyond_doubt(plan.thresholds[0], plan, tally) is None
-
-
-def failing(errors: int) -> tuple[Plan, Tally]:
-    plan = a_plan(opened(10, 600), closed(5))
-    return plan, steady(plan, seconds=60, errors={"ConnectRefused": errors})
-
-
-def test_auto_stop_says_why() -> None:
-    plan, tally = failing(30)
-    assert auto_stop(plan, tally, 60) == (
-        "75 % of the 1200 requests that ended in the last 30 s failed, mostly ConnectRefused; "
-        "load.autoStop stops at 50 %"
-    )
-
-
-def test_auto_stop_waits_for_its_window_and_its_share() -> None:
-    assert auto_stop(*failing(30), 29) is None
-    assert auto_stop(*failing(5), 60) is None
-
-
-def test_auto_stop_can_be_turned_off() -> None:
-    plan = a_plan(opened(10, 600), autoStop={"disabled": True})
-    assert auto_stop(plan, steady(plan, seconds=60, ms=(), errors={"Dns": 9}), 60) is None
-
-
-def test_auto_stop_sees_time_outs_that_are_longer_than_its_window() -> None:
-    plan = a_plan(opened(10, 600))
-    tally = a_tally(plan, *(a_delta(at + 60, a_cell(at, errors={"TotalTimeout": 10})) for at in range(60)))
-    assert auto_stop(plan, tally, 120)
 
 
 def test_schedule_lag_is_a_latency_like_others() -> None:

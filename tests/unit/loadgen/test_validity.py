@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from loadgen.core.judge.validity import figure, judge, tightest_bound
+from loadgen.core.judge.validity import figure, judge, quality, tightest_bound
 from loadgen.model.plan import Plan
 from loadgen.model.report import Validity
 from loadgen.model.wire import Delta
@@ -63,12 +63,21 @@ def test_throttling_for_a_twentieth_of_the_time_is_too_much(throttled: int, leve
     assert judged(*a_run(throttled_microseconds=throttled)).level == level
 
 
-@pytest.mark.parametrize(
-    ("dropped", "failed", "level"), [(0, 0, "Valid"), (1, 0, "GeneratorLimited"), (1, 40, "Valid")]
-)
-def test_drops_with_a_healthy_target_are_the_generators_fault(dropped: int, failed: int, level: str) -> None:
-    cell = a_cell(0, ms=[10] * 200, dropped=dropped, errors={"Http503": failed} if failed else {})
-    assert judged(a_delta(0, cell)).level == level
+@pytest.mark.parametrize(("late", "level"), [(0, "Valid"), (20, "GeneratorLimited")])
+def test_drops_are_the_generators_fault_only_where_they_came_too_late(late: int, level: str) -> None:
+    """A full in-flight cap while the generator is well is the target's."""
+    assert judged(a_delta(0, a_cell(0, ms=[10] * 200, dropped=20, late=late))).level == level
+
+
+@pytest.mark.parametrize(("lag", "level"), [(90, "Degraded"), (150, "GeneratorLimited")])
+def test_time_outs_may_be_of_the_generators_own_making(lag: float, level: str) -> None:
+    """An answer that lies unread while the loop stands still is timed out: a tenth of the shortest time-out is too much."""
+    plan = a_plan(
+        opened(10, 20), requests=[{"name": "g", "http": {}, "timeoutSeconds": 9, "firstByteTimeoutSeconds": 1}]
+    )
+    found = judged(*a_run(loop_lag=micros([lag])), plan=plan)
+    assert found.level == level
+    assert any("time-outs may be of its own making" in reason for reason in found.reasons) is (level != "Degraded")
 
 
 @pytest.mark.parametrize(
@@ -96,7 +105,7 @@ def test_lag_blurs_latencies(kind: str, bound: int | None, lag: float, level: st
 
 def test_more_workers_are_no_advice_where_others_have_the_cpu() -> None:
     late = {"loop_lag": micros([200]), "schedule_lag": micros([200])}
-    cell = a_cell(0, ms=[10] * 200, dropped=5)
+    cell = a_cell(0, ms=[10] * 200, dropped=5, late=5)
     starved = judged(a_delta(0, cell, cpu_microseconds=100_000, **late), *a_run(cpu_microseconds=100_000, **late)[1:])
     busy = judged(a_delta(0, cell, cpu_microseconds=700_000, **late), *a_run(cpu_microseconds=700_000, **late)[1:])
 
@@ -104,6 +113,47 @@ def test_more_workers_are_no_advice_where_others_have_the_cpu() -> None:
     assert not any("instead of" in reason for reason in starved.reasons)
     assert ["give workers CPU of their own" in reason for reason in starved.reasons] == [True, False, False]
     assert all("use 2 workers instead of 1" in reason for reason in busy.reasons)
+
+
+def test_a_short_load_has_a_limit_too() -> None:
+    """Ten seconds are the longest stretch that CPU is averaged over, not the shortest that counts."""
+    plan = a_plan(opened(10, 3))
+    (reason,) = judged(*a_run(3, cpu_microseconds=960_000), plan=plan).reasons
+    assert "for 3 s (96 %" in reason
+    assert judged(*a_run(3, cpu_microseconds=700_000), plan=plan).level == "Valid"
+
+
+HOUR = a_plan(opened(10, 3570, name="calm"), opened(10, 30, name="peak"))
+
+
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [
+        ({"throttled_microseconds": 900_000}, "throttled"),
+        ({"cpu_microseconds": 990_000}, "used 0.99 of the 1.00 cores"),
+    ],
+)
+def test_an_hour_of_calm_does_not_outweigh_the_stage_that_matters(trouble: dict[str, int], words: str) -> None:
+    """Each stage is judged by its own seconds."""
+    calm = [a_delta(at, a_cell(at, 0, ms=[10])) for at in range(0, 3570, 30)]
+    peak = [a_delta(at, a_cell(at, 1, ms=[10]), **trouble) for at in range(3570, 3600)]
+    found = quality(HOUR, a_tally(HOUR, *calm, *peak), allowed_cores=1.0)
+    assert (found.validity.level, found.validity.limited_stages, found.validity.whole) == (
+        "GeneratorLimited",
+        ("peak",),
+        False,
+    )
+    assert set(found.limited) == {1}
+    assert found.validity.reasons[0].startswith("stage peak: ")
+    assert words in found.validity.reasons[0]
+
+
+def test_a_lag_in_the_stage_that_matters_is_told() -> None:
+    calm = [a_delta(at, a_cell(at, 0, ms=[10]), loop_lag=micros([0.1] * 50)) for at in range(3570)]
+    peak = [a_delta(at, a_cell(at, 1, ms=[10]), loop_lag=micros([300] * 50)) for at in range(3570, 3600)]
+    found = quality(HOUR, a_tally(HOUR, *calm, *peak), allowed_cores=1.0).validity
+    assert found.level == "Degraded"
+    assert found.reasons[0].startswith("stage peak: the event loop was 300 ms late at P99")
 
 
 def test_lag_in_the_warmup_does_not_count() -> None:

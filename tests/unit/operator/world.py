@@ -92,6 +92,8 @@ class World:
     phases: list[Phase] = field(default_factory=list)
     starts: int = 0
     errors_percent: int = 0
+    errors_in: range = range(0)
+    """Seconds in which every second request fails."""
     unanswered_percent: int = 0
     microseconds: int = 5000
     """Response time of every success."""
@@ -291,7 +293,7 @@ class World:
 
     def _delta(self, index: int, second: int) -> Delta:
         sent = 20
-        failed = sent * self.errors_percent // 100
+        failed = sent * (50 if second in self.errors_in else self.errors_percent) // 100
         unanswered = sent * self.unanswered_percent // 100
         succeeded = sent - failed - unanswered
         values = sparse_of(np.full(succeeded, self.microseconds))

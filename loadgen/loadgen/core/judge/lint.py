@@ -3,7 +3,7 @@
 A document is a bare plan (requests, load, thresholds) or a LoadTest whose `spec` holds one; the fields of a LoadTest
 that only the operator knows are passed over: checking them is the API server's part. pydantic finds what is wrong with
 single fields; its checks between fields run only where all fields are right, so names and references are looked at once
-more on the raw document. `advice` is about plans that are valid and yet cannot answer what they ask.
+more on the raw document. What is said of plans that are valid and yet cannot answer what they ask is in `advice`.
 """
 
 from __future__ import annotations
@@ -16,24 +16,18 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from loadgen.core.schedule.arrivals import expected
-from loadgen.core.schedule.spans import counted_stages
-from loadgen.core.stats import samples
 from loadgen.model.access import Access, refuse_twice_given
 from loadgen.model.base import Model
 from loadgen.model.errors import InvalidPlanError
-from loadgen.model.plan import Metric, Plan
+from loadgen.model.plan import Plan
 from loadgen.model.requests import API_NAME
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-    from loadgen.model.plan import Threshold
-    from loadgen.model.requests import Request
-
 API_VERSION = "loadtest.dev/v1alpha1"
 KIND = "LoadTest"
-PLAN_FIELDS = ("requests", "load", "thresholds")
+PLAN_FIELDS = ("requests", "load", "thresholds", "defaults")
 ACCESS_FIELDS = ("authorization", "tls")
 """Fields of a LoadTest's target that mean something without a cluster."""
 OPERATOR_FIELDS = (
@@ -41,11 +35,6 @@ OPERATOR_FIELDS = (
     *("faults", "results", "workerTemplate"),
 )
 """Fields of a LoadTest's spec that are the operator's alone."""
-FROM_STREAMS = (
-    *(Metric.TIME_TO_FIRST_TOKEN, Metric.TIME_TO_FIRST_TOKEN_FROM_SEND, Metric.TIME_PER_OUTPUT_TOKEN),
-    *(Metric.INTER_CHUNK_LATENCY, Metric.MAX_STALL),
-)
-"""Metrics that only a streamed answer has."""
 
 
 def parse(document: Any) -> Plan:
@@ -302,56 +291,3 @@ def _dangling(path: str, kind: str, wanted: Iterable[Any], items: list[Mapping[s
     names = [item["name"] for item in items]
     lost = (name for name in wanted if isinstance(name, str) and name not in names)
     return [f"{path} {name!r} is no {kind}: {_nearest(name, names)}" for name in lost if names]
-
-
-def advice(plan: Plan) -> list[str]:
-    """What a valid plan will not be able to tell; no reason to refuse it."""
-    found = [_too_few(threshold, plan) or _not_streamed(threshold, plan) for threshold in plan.thresholds]
-    found += [_always_the_same(request) for request in plan.requests]
-    if all(stage.warmup for stage in plan.load.stages):
-        found.append("every stage of load.stages is warmup, so warmup is judged; leave warmup out of the main stage")
-    return [one for one in found if one]
-
-
-def _always_the_same(request: Request) -> str | None:
-    """A text that a prefix cache has after its first request; a trickle beside the load may be meant so."""
-    prompt = request.prompt
-    if prompt is None or prompt.text is None or prompt.cache_bust or not request.effective_weight:
-        return None
-    return (
-        f"requests[{request.name}]: every request has the same prompt, which a server's prefix cache makes faster than "
-        f"real ones: set prompt.cacheBust: true, or use prompt.synthetic"
-    )
-
-
-def _too_few(threshold: Threshold, plan: Plan) -> str | None:
-    """A percentile that the planned number of requests cannot support."""
-    if threshold.statistic is None or threshold.metric is Metric.INTER_CHUNK_LATENCY:
-        return None
-    places = {stage.name: index for index, stage in enumerate(plan.load.stages)}
-    stages = {places[name] for name in threshold.stages} if threshold.stages else counted_stages(plan)
-    if any(plan.load.stages[index].concurrency for index in stages):
-        return None
-    planned, floor = _planned(threshold, plan, stages), samples.floor(threshold.statistic)
-    if planned >= floor:
-        return None
-    return (
-        f"thresholds[{threshold.name}]: {threshold.statistic} needs {floor} values, about {planned:.0f} requests are "
-        f"planned: the verdict will be Inconclusive; run longer, send more, or use a lower percentile"
-    )
-
-
-def _planned(threshold: Threshold, plan: Plan, stages: set[int]) -> float:
-    chosen = [one for one in plan.requests if threshold.request in (None, one.name)]
-    share = sum(one.effective_weight for one in chosen) / sum(one.effective_weight for one in plan.requests)
-    seconds = sum(plan.load.stages[index].duration_seconds for index in stages)
-    return expected(plan, stages) * share + seconds * float(sum(one.rate_per_second or 0 for one in chosen))
-
-
-def _not_streamed(threshold: Threshold, plan: Plan) -> str | None:
-    """A metric of streams where nothing is streamed."""
-    chosen = [one for one in plan.requests if threshold.request in (None, one.name)]
-    if threshold.metric not in FROM_STREAMS or any(one.streams for one in chosen):
-        return None
-    remedy = "set stream: true (Gradio: protocol: Queue or QueueJoin)"
-    return f"thresholds[{threshold.name}]: {threshold.metric} is measured on streamed answers only: {remedy}"

@@ -1,8 +1,8 @@
 """One word for a run, and a sentence for the person on call. The first rule that holds decides.
 
-Error (the platform failed) › Aborted › Inconclusive (not measured, or not well) › Failed › Passed. Validity stands
-before thresholds, and Passed is what is left when nothing speaks against it: a run without requests, without
-successes or with a threshold that could not be judged never gets there.
+Error (the platform failed) › Aborted › Inconclusive for the whole run (not offered, not collected, or the generator was the limit
+everywhere) › Failed (anything asked for is violated, in its own valid scope) › Inconclusive (anything is not known) › Passed, which is what
+is left when everything that was asked for was shown to hold.
 
 A run that stopped itself (`load.autoStop`, `abortOnFail`) knows why it failed. That the stop cut off requests, stages
 and whatever was still to be seen is our own doing and no reason for doubt; only a generator that was the limit is.
@@ -14,16 +14,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from loadgen.model.plan import Severity
-from loadgen.model.report import Result, ValidityLevel, Verdict
+from loadgen.core.judge.thresholds import ANY_SUCCESS, undecided, violated
+from loadgen.model.report import Result, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from loadgen.model.report import ThresholdResult, Validity, Window
-
-
-UNANSWERED_PERCENT = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,27 +30,25 @@ class Findings:
     validity: Validity
     thresholds: Sequence[ThresholdResult]
     total: Window
-    aborted: str | None
-    given_up: str | None
-    errors: Sequence[str]
-    inconclusive: Sequence[str]
+    aborted: str | None = None
+    """That somebody stopped the run."""
+    given_up: str | None = None
+    """Why it stopped itself."""
+    errors: Sequence[str] = ()
+    """What failed of the platform."""
+    inconclusive: Sequence[str] = ()
+    """What makes all of the run doubtful."""
+    violated: Sequence[str] = ()
+    """Things asked for beside the thresholds that do not hold."""
+    unknown: Sequence[str] = ()
+    """The same, where it is not known."""
 
 
 Rule = Callable[[Findings], tuple[Verdict, str] | None]
 
 
-def judge(
-    *,
-    validity: Validity,
-    thresholds: Sequence[ThresholdResult],
-    total: Window,
-    aborted: str | None = None,
-    given_up: str | None = None,
-    errors: Sequence[str] = (),
-    inconclusive: Sequence[str] = (),
-) -> tuple[Verdict, str]:
-    """The verdict and why. `aborted` says that somebody stopped the run, `given_up` why it stopped itself."""
-    findings = Findings(validity, thresholds, total, aborted, given_up, errors, inconclusive)
+def judge(findings: Findings) -> tuple[Verdict, str]:
+    """The verdict and why."""
     decided = (decision for rule in RULES if (decision := rule(findings)))
     return next(decided, (Verdict.PASSED, _praise(findings)))
 
@@ -67,9 +62,12 @@ def stopped(found: Findings) -> tuple[Verdict, str] | None:
 
 
 def hopeless(found: Findings) -> tuple[Verdict, str] | None:
-    if found.given_up is None or found.validity.level is ValidityLevel.GENERATOR_LIMITED:
+    """Unless it may have been the generator's doing: it was the limit somewhere, and nothing is violated elsewhere."""
+    if found.given_up is None or found.validity.whole:
         return None
-    return Verdict.FAILED, _with_others(found, found.given_up)
+    if found.validity.limited_stages and not violated(found.thresholds):
+        return None
+    return Verdict.FAILED, _joined([_with_others(found, found.given_up), *found.violated])
 
 
 def incomplete(found: Findings) -> tuple[Verdict, str] | None:
@@ -83,40 +81,29 @@ def nothing_measured(found: Findings) -> tuple[Verdict, str] | None:
 
 
 def not_valid(found: Findings) -> tuple[Verdict, str] | None:
-    if found.validity.level is not ValidityLevel.GENERATOR_LIMITED:
+    """Everywhere; a stage alone leaves open what was asked of it."""
+    if not found.validity.whole:
         return None
     return Verdict.INCONCLUSIVE, f"the generator was the limit: {_joined(found.validity.reasons)}"
 
 
-def unanswered(found: Findings) -> tuple[Verdict, str] | None:
-    """Requests cut off by the end have no outcome; too many of them and nothing can be said about errors."""
-    counts = found.total.counts
-    if 100 * counts.incomplete <= UNANSWERED_PERCENT * counts.planned:
-        return None
-    share = 100 * counts.incomplete / counts.planned
-    return Verdict.INCONCLUSIVE, (
-        f"{counts.incomplete} of {counts.planned} requests ({share:.0f} %) had no answer when the run ended: "
-        "look for a hanging target, or raise load.gracefulStopSeconds"
-    )
-
-
 def no_success(found: Findings) -> tuple[Verdict, str] | None:
-    """Stands before `undecided`: that nothing succeeded is itself well measured, and why latencies are missing."""
-    counts = found.total.counts
-    if counts.succeeded:
+    """Stands before `anything_violated`: it is why all the others are."""
+    if not any(one.name == ANY_SUCCESS for one in violated(found.thresholds)):
         return None
     mostly = f", mostly {found.total.errors[0].failure}" if found.total.errors else ""
-    return Verdict.FAILED, _with_others(found, f"none of {counts.planned} requests succeeded{mostly}")
+    return Verdict.FAILED, _with_others(found, f"none of {found.total.counts.planned} requests succeeded{mostly}")
 
 
-def undecided(found: Findings) -> tuple[Verdict, str] | None:
-    unknown = _messages(found, Result.UNKNOWN)
-    return (Verdict.INCONCLUSIVE, _joined([*unknown, *_messages(found, Result.FAILED)])) if unknown else None
+def anything_violated(found: Findings) -> tuple[Verdict, str] | None:
+    failed = [one.message for one in violated(found.thresholds)]
+    first = [_with_others(found, failed[0])] if failed else []
+    return (Verdict.FAILED, _joined([*first, *found.violated])) if first or found.violated else None
 
 
-def violated(found: Findings) -> tuple[Verdict, str] | None:
-    failed = _messages(found, Result.FAILED)
-    return (Verdict.FAILED, _with_others(found, failed[0])) if failed else None
+def anything_unknown(found: Findings) -> tuple[Verdict, str] | None:
+    unknown = [*(one.message for one in undecided(found.thresholds)), *found.unknown]
+    return (Verdict.INCONCLUSIVE, _joined(unknown)) if unknown else None
 
 
 RULES: tuple[Rule, ...] = (
@@ -126,31 +113,22 @@ RULES: tuple[Rule, ...] = (
     incomplete,
     nothing_measured,
     not_valid,
-    unanswered,
     no_success,
-    undecided,
-    violated,
+    anything_violated,
+    anything_unknown,
 )
-
-
-def _messages(found: Findings, result: Result) -> list[str]:
-    return [
-        threshold.message
-        for threshold in found.thresholds
-        if threshold.result is result and threshold.severity is Severity.ERROR
-    ]
 
 
 def _with_others(found: Findings, sentence: str) -> str:
     """The sentence, and every violated threshold that it is not about, by name."""
     names = [
         threshold.name
-        for threshold in found.thresholds
-        if threshold.result is Result.FAILED
-        and threshold.severity is Severity.ERROR
-        and not sentence.startswith((f"{threshold.name}:", threshold.message))
+        for threshold in violated(found.thresholds)
+        if not sentence.startswith((f"{threshold.name}:", threshold.message))
     ]
-    return f"{sentence}; also violated: {', '.join(names)}" if names else sentence
+    more = f"; also violated: {', '.join(names)}" if names else ""
+    open_ = [threshold.name for threshold in undecided(found.thresholds)]
+    return f"{sentence}{more}" + (f"; not known: {', '.join(open_)}" if open_ else "")
 
 
 def _joined(sentences: Sequence[str]) -> str:

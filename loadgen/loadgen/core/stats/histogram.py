@@ -93,6 +93,15 @@ def _sum_of_squares(values: Bins) -> int:
     return (int(high @ high) << 40) + (int(high @ low) << 21) + int(low @ low)
 
 
+def rank_of(percent: float, count: int) -> int:
+    """The rank, from 1, of a percentile among so many values: the smallest that `percent` of them do not exceed.
+
+    Rounded up after a step of one unit in the last place down, so that 99.9 % of 1 000 is 999 whatever the float says
+    (`AbstractHistogram.getValueAtPercentile` in the Java original, 2.1.12).
+    """
+    return max(1, math.ceil(math.nextafter(percent, -math.inf) * count / 100))
+
+
 class Histogram:
     """A dense histogram to merge into and to read statistics from; microseconds."""
 
@@ -129,8 +138,8 @@ class Histogram:
         return _sparse(bins, self.counts[bins], self.total, self.squares, self.largest)
 
     def percentile(self, percent: float) -> int:
-        """The value that `percent` of all values do not exceed (rank rounded as HdrHistogram does); 0 when empty."""
-        return self.at_rank(int(percent * self.count / 100 + 0.5))
+        """The value that `percent` of all values do not exceed (rank rounded up, as HdrHistogram does); 0 when empty."""
+        return self.at_rank(rank_of(percent, self.count))
 
     def at_rank(self, rank: int) -> int:
         """The rank-th smallest value, from 1, as the highest value of its bin; 0 when empty."""

@@ -89,13 +89,3 @@ def _binomial(count: int, share: float) -> tuple[int, NDArray[np.float64]]:
     logs = np.concatenate([[0.0], np.cumsum(ratios)])
     chances = np.exp(logs - logs.max())
     return int(values[0]), chances / chances.sum()
-
-
-def wilson(hits: int, count: int, deviations: float = 2.326) -> tuple[float, float]:
-    """Wilson's score interval of a share, by default one-sided 99 % at each end (JASA 22, 1927)."""
-    if count == 0:
-        return 0.0, 1.0
-    share, square = hits / count, deviations**2
-    centre = (share + square / (2 * count)) / (1 + square / count)
-    half = deviations / (1 + square / count) * (share * (1 - share) / count + square / (4 * count**2)) ** 0.5
-    return max(0.0, centre - half), min(1.0, centre + half)

@@ -62,7 +62,8 @@ def window(
         requests_per_second=ended.succeeded / length,
         goodput=chosen.counts.good / length,
         slo_attainment_percent=chosen.counts.slo_attainment_percent,
-        output_tokens_per_second=flow.tokens_per_second,
+        output_token_throughput=flow.tokens_per_second,
+        output_token_source=chosen.counts.token_source,
         concurrency_mean=flow.mean,
         concurrency_peak=flow.peak,
         little_law_error_percent=flow.little,
@@ -104,7 +105,7 @@ def _flow(plan: Plan, tally: Tally, span: frozenset[int], chosen: Selection, req
         return _Flow(tokens)
     mean = sum(beat.in_flight_microseconds for beat in beats) / 1e6 / length
     peak = max((beat.peak_in_flight for beat in beats), default=0)
-    return _Flow(tokens, mean, peak, _little(chosen, mean, length))
+    return _Flow(tokens, mean, peak, _little(chosen, mean, length, streamed=any(one.streams for one in plan.requests)))
 
 
 def _have_tokens(plan: Plan, requests: Collection[int] | None) -> bool:
@@ -112,11 +113,14 @@ def _have_tokens(plan: Plan, requests: Collection[int] | None) -> bool:
     return any(request.http is None for request in chosen)
 
 
-def _little(chosen: Selection, mean: float, length: int) -> float | None:
+def _little(chosen: Selection, mean: float, length: int, *, streamed: bool) -> float | None:
     """|L − λW| / L in percent: requests in flight as counted, against sent rate × mean time in the system.
 
-    Only where it must hold: nearly all requests have a latency, and they are short beside the window.
+    Only where it must hold: nearly all requests have a latency, they are short beside the window, and they end with their
+    last output. A stream's usage may come late, while the request is still in flight.
     """
+    if streamed:
+        return None
     latency = chosen.histogram(Metric.E2E_LATENCY)
     settled = latency.count >= 0.99 * chosen.counts.sent
     if not (mean and latency.count and settled and latency.mean / 1e6 * 10 <= length):

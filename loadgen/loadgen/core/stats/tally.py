@@ -15,12 +15,14 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from loadgen.core.stats.histogram import Histogram
 from loadgen.core.stats.packed import Packed, entries_of, unpack
 from loadgen.model.plan import DISTRIBUTIONS, Metric
+from loadgen.model.report import TokenSource
+from loadgen.model.wire import TIMEOUTS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -44,8 +46,13 @@ class Counters:
     succeeded: int = 0
     failed: int = 0
     dropped: int = 0
+    late: int = 0
     incomplete: int = 0
     good: int = 0
+    unsure: int = 0
+    at_once: int = 0
+    told: int = 0
+    untold: int = 0
     errors: dict[str, int] = field(default_factory=dict)
 
     def grow(self, cell: Cell) -> None:
@@ -53,14 +60,19 @@ class Counters:
         self.sent += cell.sent
         self.succeeded += cell.succeeded
         self.dropped += cell.dropped
+        self.late += cell.late
         self.incomplete += cell.incomplete
         self.good += cell.good
+        self.unsure += cell.unsure
+        self.at_once += cell.at_once
+        self.told += cell.told
+        self.untold += cell.untold
         for failure, count in cell.errors.items():
             self.errors[failure] = self.errors.get(failure, 0) + count
             self.failed += count
 
     def merge(self, other: Counters) -> None:
-        for name in ("planned", "sent", "succeeded", "failed", "dropped", "incomplete", "good"):
+        for name in NUMBERS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for failure, count in other.errors.items():
             self.errors[failure] = self.errors.get(failure, 0) + count
@@ -80,15 +92,38 @@ class Counters:
         """Requests whose outcome is known."""
         return self.succeeded + self.failed + self.dropped
 
+    @property
+    def open(self) -> int:
+        """Requests without an outcome: cut off by the end, lost with their worker, or, during the run, in flight."""
+        return max(0, self.planned - self.decided)
 
-class _Row:
+    @property
+    def timed_out(self) -> int:
+        """Failures that took longer than was waited."""
+        return sum(count for failure, count in self.errors.items() if failure in TIMEOUTS)
+
+    @property
+    def token_source(self) -> TokenSource | None:
+        """Whence the output tokens of streams are known."""
+        if not self.told and not self.untold:
+            return None
+        return (TokenSource.MIXED if self.untold else TokenSource.USAGE) if self.told else TokenSource.EVENTS
+
+
+NUMBERS = tuple(one.name for one in fields(Counters) if one.name != "errors")
+
+
+class Row:
     """What is known about one (second, stage, request), or about one (stage, request) of the run."""
 
-    __slots__ = ("counters", "packed")
+    __slots__ = ("censored", "counters", "packed")
 
     def __init__(self) -> None:
         self.counters = Counters()
         self.packed: dict[int, Packed] = {}
+        """Of successes."""
+        self.censored: dict[int, Packed] = {}
+        """Of what timed out: at least so long."""
 
     def grow(self, cell: Cell, entries: Entries) -> None:
         self.counters.grow(cell)
@@ -96,6 +131,8 @@ class _Row:
             if index not in self.packed:
                 self.packed[index] = Packed()
             self.packed[index].add(sparse, entries[index])
+        for index, sparse in cell.censored.items():
+            self.censored.setdefault(index, Packed()).add(sparse)
 
 
 class Ended:
@@ -152,7 +189,7 @@ class Selection:
 
     __slots__ = ("_histograms", "_rows", "counts")
 
-    def __init__(self, rows: list[_Row]) -> None:
+    def __init__(self, rows: list[Row]) -> None:
         self._rows = rows
         self._histograms: dict[Metric, Histogram] = {}
         self.counts = Counters()
@@ -160,17 +197,19 @@ class Selection:
             self.counts.merge(row.counters)
 
     def histogram(self, metric: Metric) -> Histogram:
+        """As it is shown: what timed out stands at its time-out's value."""
         if metric not in self._histograms:
             index = METRIC_INDEX[metric]
+            kinds = (kind for row in self._rows for kind in (row.packed, row.censored))
             merged = Histogram()
-            unpack(merged, (row.packed[index] for row in self._rows if index in row.packed))
+            unpack(merged, (kind[index] for kind in kinds if index in kind))
             self._histograms[metric] = merged
         return self._histograms[metric]
 
     @property
     def histograms(self) -> dict[Metric, Histogram]:
         """Every distribution that has a value."""
-        present = {index for row in self._rows for index in row.packed}
+        present = {index for row in self._rows for index in (*row.packed, *row.censored)}
         return {DISTRIBUTIONS[index]: self.histogram(DISTRIBUTIONS[index]) for index in sorted(present)}
 
 
@@ -183,7 +222,7 @@ class Totals:
         self.connections_opened = 0
         self.in_flight_microseconds: dict[int, int] = {}
         """Of each shard's newest second."""
-        self._rows: dict[Key, _Row] = defaultdict(_Row)
+        self._rows: dict[Key, Row] = defaultdict(Row)
 
     def add(self, delta: Delta) -> None:
         for cell in delta.cells:
@@ -209,6 +248,8 @@ class Tally:
         self.plan = plan
         self.last_second = -1
         """The newest second that any shard has told of; −1 before the start."""
+        self.heard: dict[tuple[int, int], int] = {}
+        """The newest second that each (worker, shard) has told of."""
         self.beats: dict[int, Beat] = defaultdict(Beat)
         self.cpu: dict[tuple[int, int], array[int]] = defaultdict(_no_seconds)
         """CPU microseconds of each (worker, shard), by second from 0."""
@@ -221,11 +262,13 @@ class Tally:
         self.resident_bytes = 0
         """The largest memory of any shard."""
         self._ended: dict[int, dict[int, Ended]] = {}
-        self._cells: dict[int, dict[Key, _Row]] = {}
-        self._whole: dict[Key, _Row] = defaultdict(_Row)
+        self._cells: dict[int, dict[Key, Row]] = {}
+        self._whole: dict[Key, Row] = defaultdict(Row)
 
     def add(self, delta: Delta) -> None:
         self.last_second = max(self.last_second, delta.second)
+        who = delta.worker, delta.shard
+        self.heard[who] = max(self.heard.get(who, -1), delta.second)
         self.shards[delta.worker].add(delta.shard)
         for cell in delta.cells:
             entries = _entries(cell)
@@ -236,11 +279,11 @@ class Tally:
         self.beats[delta.second].grow(delta.pulse)
         self._note_resources(delta)
 
-    def _row(self, cell: Cell) -> _Row:
+    def _row(self, cell: Cell) -> Row:
         rows = self._cells.setdefault(cell.second, {})
         key = (cell.stage, cell.request)
         if key not in rows:
-            rows[key] = _Row()
+            rows[key] = Row()
         return rows[key]
 
     def _end(self, second: int, cell: Cell) -> None:
@@ -274,6 +317,18 @@ class Tally:
                 if (stages is None or stage in stages) and (requests is None or request in requests)
             ]
         )
+
+    def rows(self, stages: Collection[int] | None, requests: Collection[int] | None) -> Iterator[tuple[int, int, Row]]:
+        """Second, request and what is known of them."""
+        for second in sorted(self._cells):
+            for (stage, request), row in self._cells[second].items():
+                if (stages is None or stage in stages) and (requests is None or request in requests):
+                    yield second, request, row
+
+    @property
+    def settled(self) -> int:
+        """The newest second that every shard heard of has told of; −1 before."""
+        return min(self.heard.values(), default=-1)
 
     def seconds(self) -> list[int]:
         """Every second in which a request was meant to start."""

@@ -69,6 +69,8 @@ class Executor:
         lag = now - intended
         if self._meter.in_flight >= self._cap or lag > CATCH_UP_NS:
             self._recorder.dropped[key] += 1
+            if lag > CATCH_UP_NS:
+                self._recorder.late[key] += 1
             return
         self._launch(exchange, now)
         if exchange.sent:

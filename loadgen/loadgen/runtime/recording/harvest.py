@@ -13,6 +13,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
+from loadgen.core.stats.histogram import sparse_of
 from loadgen.model.plan import DISTRIBUTIONS, Metric, Plan
 from loadgen.model.wire import Cell
 from loadgen.runtime.clock import SECOND
@@ -51,7 +52,8 @@ class Page:
     used: int = 0
     """Bytes of the rows that are filled."""
     streams: "array[int]" = field(default_factory=_integers)
-    """Of each row with outputs: its number, its first output, its output tokens, and how many of `stamps` are its own."""
+    """Of each row with outputs: its number, its first output, its output tokens (negative where they are the events counted), and how
+    many of `stamps` are its own."""
     stamps: "array[int]" = field(default_factory=_integers)
 
 
@@ -64,14 +66,19 @@ class Takings:
     """Without closed successes; rows tell of them, as of all successes that they were sent."""
     sent: defaultdict[Key, int] = field(default_factory=_counter)
     dropped: defaultdict[Key, int] = field(default_factory=_counter)
+    late: defaultdict[Key, int] = field(default_factory=_counter)
     incomplete: defaultdict[Key, int] = field(default_factory=_counter)
     succeeded: defaultdict[Key, int] = field(default_factory=_counter)
     good: defaultdict[Key, int] = field(default_factory=_counter)
+    unsure: defaultdict[Key, int] = field(default_factory=_counter)
+    at_once: defaultdict[Key, int] = field(default_factory=_counter)
+    told: defaultdict[Key, int] = field(default_factory=_counter)
+    untold: defaultdict[Key, int] = field(default_factory=_counter)
     errors: defaultdict[Key, defaultdict[str, int]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(int))
     )
-    censored: defaultdict[Key, list[int]] = field(default_factory=lambda: defaultdict(list))
-    """Microseconds after which requests timed out."""
+    censored: defaultdict[tuple[Key, Metric], list[int]] = field(default_factory=lambda: defaultdict(list))
+    """Microseconds after which requests timed out, in place of the metric's value."""
 
 
 def cells(taken: Takings, start_ns: int, bounds: Integers, tokens: Mapping[Key, int]) -> Steps[list[Cell]]:
@@ -86,9 +93,6 @@ def cells(taken: Takings, start_ns: int, bounds: Integers, tokens: Mapping[Key, 
             for metric in metrics:
                 parts[key][metric].append(part)
             yield
-    for key, values in taken.censored.items():
-        microseconds = np.array(values, dtype=np.int64)
-        parts[key][Metric.RESPONSE_TIME].append(fold(np.zeros_like(microseconds), microseconds)[0])
     keys = set().union(taken.planned, taken.sent, taken.dropped, taken.incomplete, taken.errors, tokens)
     found = []
     for key in sorted(keys):
@@ -97,7 +101,15 @@ def cells(taken: Takings, start_ns: int, bounds: Integers, tokens: Mapping[Key, 
             cell.histograms[_INDEX[metric]] = join(some)
             yield
         found.append(cell)
+    by_key = {_key(cell): cell for cell in found} if taken.censored else {}
+    for (key, metric), values in taken.censored.items():
+        by_key[key].censored[_INDEX[metric]] = sparse_of(values)
+        yield
     return found
+
+
+def _key(cell: Cell) -> Key:
+    return cell.second << 10 | cell.stage << 4 | cell.request
 
 
 def _counts(key: Key, taken: Takings, tokens: int) -> Cell:
@@ -109,8 +121,13 @@ def _counts(key: Key, taken: Takings, tokens: int) -> Cell:
         sent=taken.sent.get(key, 0),
         succeeded=taken.succeeded.get(key, 0),
         dropped=taken.dropped.get(key, 0),
+        late=taken.late.get(key, 0),
         incomplete=taken.incomplete.get(key, 0),
         good=taken.good.get(key, 0),
+        unsure=taken.unsure.get(key, 0),
+        at_once=taken.at_once.get(key, 0),
+        told=taken.told.get(key, 0),
+        untold=taken.untold.get(key, 0),
         output_tokens=tokens,
         errors=dict(taken.errors.get(key, {})),
     )
@@ -141,18 +158,29 @@ class _Table:
         cells = rows["stage"].astype(np.int64) << 4 | self.request
         self.keys, self.groups = group((self.origin - start_ns) // SECOND << 10 | cells)
         columns = np.array(page.streams, dtype=np.int64).reshape(-1, 4).T
-        self.streams, self.first, self.tokens, self.outputs = columns
+        self.streams, self.first, tokens, self.outputs = columns
+        self.told, self.tokens = tokens > 0, np.abs(tokens)
         self.stamps = np.array(page.stamps, dtype=np.int64)
+        self.at_once = ((self.tokens > 1) | (self.outputs > 1)) & (self._spread() == 0)
 
     def count(self, taken: Takings, bounds: Integers) -> None:
         """A row is a success; it was sent; in a closed stage nothing else says that it was planned."""
-        chosen = (self.groups, self.groups[self._keeps_slo(bounds)], self.groups[self.closed])
-        counts = (np.bincount(groups, minlength=len(self.keys)).tolist() for groups in chosen)
-        for key, succeeded, good, closed in zip(self.keys, *counts, strict=True):
-            taken.succeeded[key] += succeeded
-            taken.sent[key] += succeeded
-            taken.good[key] += good
-            taken.planned[key] += closed
+        kept, unsure = self._keeps_slo(bounds), self._unsure(bounds)
+        self._add(self.groups, taken.succeeded, taken.sent)
+        self._add(self.groups[kept & ~unsure], taken.good)
+        self._add(self.groups[self.closed], taken.planned)
+        if self.streams.size:
+            streamed = self.groups[self.streams]
+            self._add(self.groups[kept & unsure], taken.unsure)
+            self._add(streamed[self.at_once], taken.at_once)
+            self._add(streamed[self.told], taken.told)
+            self._add(streamed[~self.told], taken.untold)
+
+    def _add(self, groups: Integers, *counters: defaultdict[Key, int]) -> None:
+        """How many rows of each cell are among these."""
+        for key, number in zip(self.keys, np.bincount(groups, minlength=len(self.keys)).tolist(), strict=True):
+            for counter in counters:
+                counter[key] += number
 
     def _keeps_slo(self, bounds: Integers) -> "NDArray[np.bool_]":
         """Whether every bound of the request's SLO was kept; an answer in one piece has its first token at its end."""
@@ -165,6 +193,13 @@ class _Table:
         tpot[self.streams] = np.where(self.tokens > 1, self._spread() // np.maximum(self.tokens - 1, 1), 0)
         kept: NDArray[np.bool_] = (ttft <= ttft_bound) & (tpot <= tpot_bound) & (response <= response_bound)
         return kept
+
+    def _unsure(self, bounds: Integers) -> "NDArray[np.bool_]":
+        """Whose SLO bounds a pace that cannot be seen."""
+        found = np.zeros(len(self.groups), dtype=bool)
+        found[self.streams[self.at_once]] = True
+        bounded: NDArray[np.bool_] = bounds[1, self.request] != _FOREVER
+        return found & bounded
 
     def _spread(self) -> Integers:
         spread: Integers = self.last[self.streams] - self.first
@@ -200,15 +235,15 @@ class _Table:
         groups = self.groups[self.streams]
         yield (Metric.TIME_TO_FIRST_TOKEN,), groups, self.first - self.origin[self.streams]
         yield (Metric.TIME_TO_FIRST_TOKEN_FROM_SEND,), groups, self.first - self.sent[self.streams]
-        several = self.tokens > 1
+        several = (self.tokens > 1) & ~self.at_once
         yield (Metric.TIME_PER_OUTPUT_TOKEN,), groups[several], self._spread()[several] // (self.tokens[several] - 1)
 
     def _gaps(self) -> Iterator[Values]:
-        """Gaps between neighbouring outputs of one request, and each request's largest."""
-        several = self.outputs > 1
+        """Gaps between neighbouring outputs of one request, and each request's largest; one that came in one read has neither."""
+        several = (self.outputs > 1) & ~self.at_once
         if not several.any():
             return
-        inside = np.ones(self.stamps.size, dtype=bool)
+        inside = np.repeat(several, self.outputs)
         ends = np.cumsum(self.outputs)
         inside[ends - self.outputs] = False  # a request's first output has no gap before it
         gaps = np.diff(self.stamps, prepend=0)[inside]

@@ -2,8 +2,8 @@
 
 At completion a success costs one `pack_into` of a row and, for streams, a copy of its stamps; everything else (which
 second it belongs to, the metrics, the SLO, the histograms) is done by numpy for all rows of a second together, in
-`harvest`. Failures are counted by class; of them only time-outs have a place in a distribution: ResponseTime,
-censored at the time-out's value.
+`harvest`. Failures are counted by class; of them only time-outs have a place beside the distributions: ResponseTime, and
+TimeToFirstToken where no token had come by then, censored at the time-out's value.
 
 A row belongs to the second of its *origin*: the intended start in an open stage, the sending in a closed one, which
 is also what ResponseTime and TimeToFirstToken count from (metrics.md).
@@ -13,8 +13,8 @@ import struct
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from loadgen.model.plan import Plan
-from loadgen.model.wire import Cell, Failure
+from loadgen.model.plan import Metric, Plan
+from loadgen.model.wire import TIMEOUTS, Cell
 from loadgen.runtime.http.exchange import Exchange, Stream
 from loadgen.runtime.recording.harvest import PAGE_ROWS, PAGE_STAMPS, ROW, Key, Page, Takings, cells, slo_bounds
 from loadgen.runtime.recording.steps import Steps
@@ -23,9 +23,6 @@ _ROW = struct.Struct("=4qiHH")
 _SIZE = ROW.itemsize
 _FULL = PAGE_ROWS * _SIZE
 _pack_row = _ROW.pack_into
-TIMEOUTS = frozenset(
-    {Failure.CONNECT_TIMEOUT, Failure.FIRST_BYTE_TIMEOUT, Failure.STALL_TIMEOUT, Failure.TOTAL_TIMEOUT}
-)
 NO_TOKENS: Mapping[Key, int] = MappingProxyType({})
 
 
@@ -35,11 +32,12 @@ class Recorder:
     def __init__(self, plan: Plan) -> None:
         self._start = 0
         self._bounds = slo_bounds(plan)
+        self._streams = [request.streams for request in plan.requests]
         self._renew()
 
     def _renew(self) -> None:
         taken = self._taken = Takings()
-        self.planned, self.dropped = taken.planned, taken.dropped
+        self.planned, self.dropped, self.late = taken.planned, taken.dropped, taken.late
         self._page = Page()
         self._rows, self._used = self._page.rows, 0
 
@@ -82,15 +80,18 @@ class Recorder:
             self._turn_page()
         stamps, page = stream.stamps, self._page
         if stamps:
-            page.streams.extend((self._used // _SIZE, stamps[0], stream.tokens or len(stamps), len(stamps)))
+            page.streams.extend((self._used // _SIZE, stamps[0], stream.tokens or -len(stamps), len(stamps)))
             page.stamps.extend(stamps)
 
     def failed(self, exchange: Exchange, failure: str, stamp: int) -> None:
-        """A failure, counted; a time-out's value enters ResponseTime."""
+        """A failure, counted; a time-out tells how long it took at least."""
         key = self._ended(exchange)
         self._taken.errors[key][failure] += 1
         if failure in TIMEOUTS:
-            self._taken.censored[key].append(min(stamp - exchange.origin, exchange.kind.timeout_ns) // 1000)
+            waited = min(stamp - exchange.origin, exchange.kind.timeout_ns) // 1000
+            self._taken.censored[key, Metric.RESPONSE_TIME].append(waited)
+            if self._streams[exchange.request] and not (exchange.stream and exchange.stream.stamps):
+                self._taken.censored[key, Metric.TIME_TO_FIRST_TOKEN].append(waited)
 
     def cut_off(self, exchange: Exchange) -> None:
         """Ended by the run's end, without a verdict."""

@@ -7,10 +7,13 @@ from typing import Any
 
 import msgspec
 
+from loadgen.core.stats import samples
+from loadgen.core.stats.histogram import Histogram
 from loadgen.core.stats.tally import Selection, Totals
+from loadgen.model.plan import Statistic
 from loadgen.runtime.worker.supervisor import Supervisor
 
-PERCENTS = (50.0, 90.0, 95.0, 99.0)
+SHOWN = (Statistic.P50, Statistic.P90, Statistic.P95, Statistic.P99)
 
 
 def final_line(supervisor: Supervisor, totals: Totals) -> str:
@@ -30,6 +33,11 @@ def _numbers(selection: Selection) -> dict[str, Any]:
     counts = selection.counts
     names = ("planned", "sent", "succeeded", "failed", "dropped", "incomplete", "good", "errors")
     return {name: getattr(counts, name) for name in names} | {
-        f"{metric}Milliseconds": {f"p{percent:g}": histogram.percentile(percent) / 1000 for percent in PERCENTS}
+        f"{metric}Milliseconds": {statistic.lower(): _shown(histogram, statistic) for statistic in SHOWN}
         for metric, histogram in selection.histograms.items()
     }
+
+
+def _shown(histogram: Histogram, statistic: Statistic) -> float | None:
+    """Nothing that the sample is too small for."""
+    return None if samples.missing(statistic, histogram.count) else samples.milliseconds(histogram, statistic)

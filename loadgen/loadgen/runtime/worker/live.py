@@ -9,11 +9,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from loadgen.core.stats import samples
 from loadgen.core.stats.histogram import Histogram
 from loadgen.core.stats.tally import Tally
-from loadgen.model.plan import Metric, Plan
+from loadgen.model.plan import Metric, Plan, Statistic
 from loadgen.model.wire import WorkerState
 
+SHOWN = (Statistic.P50, Statistic.P95, Statistic.P99)
 RECENT = 5
 """Seconds that rates and percentiles of the live view look back on."""
 Observe = Callable[[Tally, WorkerState], None]
@@ -55,20 +57,21 @@ class Snapshot:
             f"{self.planned:.0f}/s offered",
             f"{self.succeeded:.0f}/s done",
             f"{self.in_flight:.0f} in flight",
-            f"p50 {_milliseconds(self.response, 50)}",
-            f"p99 {_milliseconds(self.response, 99)}",
+            f"p50 {_milliseconds(self.response, Statistic.P50)}",
+            f"p99 {_milliseconds(self.response, Statistic.P99)}",
         ]
         if self.first_token.count:
-            parts.append(f"ttft p50 {_milliseconds(self.first_token, 50)}")
+            parts.append(f"ttft p50 {_milliseconds(self.first_token, Statistic.P50)}")
         if self.total.failed or self.total.dropped:
             parts.append(_errors(self))
         return "  ".join(parts)
 
 
-def _milliseconds(histogram: Histogram, percent: float) -> str:
-    if not histogram.count:
+def _milliseconds(histogram: Histogram, statistic: Statistic) -> str:
+    """Nothing that the sample is too small for."""
+    if samples.missing(statistic, histogram.count):
         return "–"
-    value = histogram.percentile(percent) / 1000
+    value = samples.milliseconds(histogram, statistic)
     return f"{value:.0f} ms" if value >= 10 else f"{value:.2g} ms"
 
 
@@ -87,7 +90,7 @@ def picture(snapshot: Snapshot) -> RenderableType:
     table.add_row("in flight", f"{snapshot.in_flight:.1f}", "tokens", f"{snapshot.tokens:.0f}/s")
     for name, histogram in (("response time", snapshot.response), ("first token", snapshot.first_token)):
         if histogram.count:
-            table.add_row(name, *(f"p{percent:g} {_milliseconds(histogram, percent)}" for percent in (50, 95, 99)))
+            table.add_row(name, *(f"{one.lower()} {_milliseconds(histogram, one)}" for one in SHOWN))
     if snapshot.total.failed or snapshot.total.dropped:
         table.add_row("", Text(_errors(snapshot), style="red"))
     return Group(ProgressBar(total=duration, completed=min(duration, snapshot.second + 1), width=60), table)

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from loadgen.core.judge.thresholds import auto_stop, beyond_doubt
+from loadgen.core.judge import early
 from loadgen.core.prompts.material import OPEN
 from loadgen.core.stats.tally import Tally
 from loadgen.model.access import Access
@@ -98,6 +98,6 @@ class LocalRun:
 
     def _reason_to_stop(self, tally: Tally) -> str | None:
         for threshold in self.plan.thresholds:
-            if threshold.abort_on_fail and beyond_doubt(threshold, self.plan, tally):
-                return f"threshold {threshold.name} is violated beyond doubt"
-        return auto_stop(self.plan, tally, tally.last_second)
+            if threshold.abort_on_fail and (why := early.beyond_doubt(threshold, self.plan, tally)):
+                return f"{why}; abortOnFail stopped the run"
+        return early.auto_stop(self.plan, tally, tally.last_second)

@@ -1,6 +1,7 @@
 """Measured figures for the status: bounded, decimal strings, the same for a live look and for the end."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from loadgen.core.stats import summary
 from loadgen.core.stats.tally import Tally
@@ -15,6 +16,8 @@ from loadtest_operator.api.status import (
     Summary,
     ThresholdStatus,
 )
+from loadtest_operator.core.common.judgement import Judgement
+from loadtest_operator.core.observed import Observed
 
 TOP_ERRORS = 5
 MOST_THRESHOLDS = 68
@@ -53,10 +56,24 @@ def threshold_statuses(results: tuple[ThresholdResult, ...]) -> tuple[ThresholdS
     return tuple(ThresholdStatus(**result.model_dump(by_alias=False)) for result in results[:MOST_THRESHOLDS])
 
 
+def judged(observed: Observed, judgement: Judgement) -> dict[str, Any]:
+    """Sections of the status that follow from the judgement; the stored report has the same."""
+    sections: dict[str, Any] = {
+        "verdict": judgement.verdict,
+        "thresholds": threshold_statuses(judgement.thresholds),
+        "faults": judgement.faults or observed.status.faults,
+        "scaling": judgement.scaling or observed.status.scaling,
+    }
+    if observed.tally is not None and judgement.total is not None:
+        sections["summary"] = summarised(judgement.total, begun(observed.plan, observed.tally), judgement.validity)
+    return sections
+
+
 def _figures(window: Window) -> dict[str, object]:
     return {
         "requests_per_second": window.requests_per_second,
-        "output_tokens_per_second": window.output_tokens_per_second,
+        "output_token_throughput": window.output_token_throughput,
+        "output_token_source": window.output_token_source,
         "error_percent": window.error_percent,
         "goodput": window.goodput,
         "slo_attainment_percent": window.slo_attainment_percent,

@@ -18,8 +18,9 @@ from loadgen.core.stats import summary
 from loadgen.core.stats.tally import Tally
 from loadgen.model.report import Report, Validity, ValidityLevel
 from loadtest_operator.core.common import times
+from loadtest_operator.core.common.judgement import Judgement
 from loadtest_operator.core.common.kinds import CONFIG_MAP
-from loadtest_operator.core.evidence import verdict
+from loadtest_operator.core.evidence import figures, verdict
 from loadtest_operator.core.fleet.manifests import metadata
 from loadtest_operator.core.observed import Observed
 
@@ -35,15 +36,18 @@ class Artifact:
     body: Mapping[str, Any]
     sha256: str
     size: int
+    judgement: Judgement
+    """What it says; the status says the same."""
 
 
 def build(observed: Observed, tally: Tally) -> Artifact:
     """The artifact of a run that is being judged."""
-    report = _report(observed, tally)
-    data = _packed(observed, report)
+    judgement = verdict.judge(observed)
+    report = _report(observed, tally, judgement)
+    data = _packed(observed, report, judgement)
     for lost in ({"series": ()}, {"series": (), "record": ()}):
         if len(data) > MOST_BYTES:
-            data = _packed(observed, report.model_copy(update=lost))
+            data = _packed(observed, report.model_copy(update=lost), judgement)
     if len(data) > MOST_BYTES:
         raise ValueError(f"the report has {len(data)} bytes compressed; a ConfigMap takes {MOST_BYTES}")
     name = observed.names.report
@@ -53,11 +57,10 @@ def build(observed: Observed, tally: Tally) -> Artifact:
         "metadata": metadata(observed, name, "report"),
         "binaryData": {KEY: base64.b64encode(data).decode()},
     }
-    return Artifact(name, body, hashlib.sha256(data).hexdigest(), len(data))
+    return Artifact(name, body, hashlib.sha256(data).hexdigest(), len(data), judgement)
 
 
-def _report(observed: Observed, tally: Tally) -> Report:
-    judgement = verdict.judge(observed)
+def _report(observed: Observed, tally: Tally, judgement: Judgement) -> Report:
     late = {worker.index: worker.state.started_late_microseconds / 1000 for worker in observed.workers if worker.state}
     made = summary.report(
         observed.plan,
@@ -73,8 +76,9 @@ def _report(observed: Observed, tally: Tally) -> Report:
     return steady.beside(made)
 
 
-def _packed(observed: Observed, report: Report) -> bytes:
-    status = observed.status.model_dump(mode="json", exclude_none=True, include={"faults", "scaling", "workers"})
+def _packed(observed: Observed, report: Report, judgement: Judgement) -> bytes:
+    judged = observed.status.model_copy(update=figures.judged(observed, judgement))
+    status = judged.model_dump(mode="json", exclude_none=True, include={"faults", "scaling", "workers"})
     whole = {
         "report": report.model_dump(mode="json", exclude_none=True),
         "timeline": msgspec.to_builtins(observed.timeline),

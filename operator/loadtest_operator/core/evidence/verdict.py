@@ -1,41 +1,31 @@
-"""The verdict of a run: Error › Aborted › Inconclusive › Failed › Passed, the first that holds, with its evidence.
+"""The one judgement of a run: its verdict (Error › Aborted › Inconclusive as a whole › Failed › Inconclusive › Passed) with its evidence.
 
-The generator's own verdict (`loadgen.core.judge.verdict`) knows what was measured; this adds what the platform knows.
-Evidence is read from the conditions: a False condition whose reason forces a verdict. Nothing is Passed unless
-load was offered to its end, everything was collected, and every condition that the spec asks for is True.
+The generator's own judgement (`loadgen.core.judge`) knows what was measured; this adds what the platform knows. Evidence is read from the
+conditions: a False condition whose reason forces a verdict. Some of it makes the whole run doubtful (a lost worker, figures that are
+missing); some leaves one thing open (a fault that did not come, an expectation) and hides nothing that is violated elsewhere.
+
+It is made once: the report that was stored has it, and the status says the same.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from loadgen.core.judge import thresholds, validity
 from loadgen.core.judge import verdict as generator
-from loadgen.core.stats import summary
+from loadgen.core.judge.judgement import Measured, measured
+from loadgen.core.judge.validity import Quality
 from loadgen.core.stats.tally import Tally
 from loadgen.model.plan import Criterion
-from loadgen.model.report import Result, ThresholdResult, Validity, Verdict, Window
+from loadgen.model.report import Result, ThresholdResult, Verdict
 from loadtest_operator.api.meta import ConditionStatus, ConditionType
 from loadtest_operator.api.outcome import CriterionStatus, ExpectationStatus, FaultStatus, ScalingStatus
 from loadtest_operator.core.common import conditions, reasons
 from loadtest_operator.core.common.conditions import Claim
+from loadtest_operator.core.common.judgement import Judgement
 from loadtest_operator.core.faults import machine as faults
 from loadtest_operator.core.observed import Observed
 from loadtest_operator.core.run.rules.settling import uncollected
 from loadtest_operator.core.scaling import figures as scaling
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """Everything that the end of a run says."""
-
-    verdict: Verdict
-    message: str
-    claims: tuple[Claim, ...]
-    total: Window | None = None
-    validity: Validity | None = None
-    thresholds: tuple[ThresholdResult, ...] = ()
-    scaling: ScalingStatus | None = None
-    faults: tuple[FaultStatus, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +34,14 @@ class Evidence:
 
     forces: Verdict
     message: str
+    whole: bool = True
+    """Whether it is about all of the run, not about one thing that was asked for."""
 
 
 def judge(observed: Observed) -> Judgement:
-    """The verdict, now that nothing more will happen."""
+    """The verdict, now that nothing more will happen; the stored report's, where there is one."""
+    if observed.stored is not None and observed.stored.judgement is not None:
+        return observed.stored.judgement
     if observed.spec is None or observed.tally is None or not observed.tally.select().counts.planned:
         return _without_load(observed)
     return _with_load(observed, observed.tally)
@@ -66,36 +60,40 @@ def _without_load(observed: Observed) -> Judgement:
 
 def _with_load(observed: Observed, tally: Tally) -> Judgement:
     plan = observed.plan
-    quality = validity.judge(plan, tally, allowed_cores=_allowed_cores(observed), ceilings=_ceilings(observed))
-    results = thresholds.evaluate(thresholds.effective(plan), plan, tally, exclude=faults.windows(observed))
-    broken = _tolerated(observed, tally)
-    seen = _scaling(observed)
-    claims = (*_threshold_claims(results, broken), *_scaling_claims(observed, seen), *_load_claims(observed))
-    run = summary.total(plan, tally)
-    stopped = _from_conditions(observed)
-    word, message = _combine(quality, results, run, stopped, [*_from_claims(claims), *_uncollected(observed)])
-    return Judgement(word, message, claims, run, quality, results, seen, broken)
-
-
-def _combine(
-    quality: Validity, results: tuple[ThresholdResult, ...], run: Window, stopped: list[Evidence], seen: list[Evidence]
-) -> tuple[Verdict, str]:
-    """`stopped` is why the run ended early (if it did), `seen` is what was found in judging it."""
-    word, message = generator.judge(
-        validity=quality,
-        thresholds=results,
-        total=run,
-        aborted=next(iter(_said(stopped, Verdict.ABORTED)), None),
-        given_up=next(iter(_said(stopped, Verdict.FAILED)), None),
-        errors=_said([*stopped, *seen], Verdict.ERROR),
-        inconclusive=_said([*stopped, *seen], Verdict.INCONCLUSIVE),
+    seen = measured(
+        plan,
+        tally,
+        allowed_cores=_allowed_cores(observed),
+        ceilings=_ceilings(observed),
+        exclude=faults.windows(observed),
     )
-    failed = _said(seen, Verdict.FAILED)
-    if word is Verdict.PASSED and failed:
-        return Verdict.FAILED, "; ".join(failed)
-    if word is Verdict.FAILED:
-        return word, "; ".join(dict.fromkeys([message, *failed]))
-    return word, message
+    broken = _tolerated(observed, tally, seen.limited)
+    scaled = _scaling(observed)
+    claims = (*_threshold_claims(seen.thresholds, broken), *_scaling_claims(observed, scaled), *_load_claims(observed))
+    evidence = [*_from_conditions(observed), *_from_claims(claims), *_uncollected(observed)]
+    word, message = _combine(seen, evidence)
+    return Judgement(word, message, claims, seen.total, seen.validity, seen.thresholds, scaled, broken)
+
+
+def quality(observed: Observed, tally: Tally) -> Quality:
+    """How well the generator has measured so far."""
+    return validity.quality(observed.plan, tally, allowed_cores=_allowed_cores(observed), ceilings=_ceilings(observed))
+
+
+def _combine(seen: Measured, evidence: list[Evidence]) -> tuple[Verdict, str]:
+    """What was measured, and what the platform knows."""
+    whole, parts = [one for one in evidence if one.whole], [one for one in evidence if not one.whole]
+    return generator.judge(
+        replace(
+            seen.findings(),
+            aborted=next(iter(_said(evidence, Verdict.ABORTED)), None),
+            given_up=next(iter(_said(whole, Verdict.FAILED)), None),
+            errors=_said(evidence, Verdict.ERROR),
+            inconclusive=_said(whole, Verdict.INCONCLUSIVE),
+            violated=_said(parts, Verdict.FAILED),
+            unknown=_said(parts, Verdict.INCONCLUSIVE),
+        )
+    )
 
 
 def _said(evidence: Iterable[Evidence], word: Verdict) -> list[str]:
@@ -112,14 +110,15 @@ def _from_conditions(observed: Observed) -> list[Evidence]:
     for condition in observed.status.conditions:
         reason = reasons.BY_NAME.get(condition.reason)
         if condition.status is ConditionStatus.FALSE and reason is not None and reason.forces is not None:
-            found.append(Evidence(reason.forces, condition.message))
+            whole = condition.type != ConditionType.FAULTS_INJECTED
+            found.append(Evidence(reason.forces, condition.message, whole))
     return found
 
 
 def _from_claims(claims: Iterable[Claim]) -> list[Evidence]:
     # Thresholds speak for themselves in the generator's verdict.
     return [
-        Evidence(claim.reason.forces, claim.message)
+        Evidence(claim.reason.forces, claim.message, whole=False)
         for claim in claims
         if claim.status is not ConditionStatus.TRUE
         and claim.reason.forces is not None
@@ -146,7 +145,7 @@ def _load_claims(observed: Observed) -> tuple[Claim, ...]:
     )
 
 
-def _tolerated(observed: Observed, tally: Tally) -> tuple[FaultStatus, ...]:
+def _tolerated(observed: Observed, tally: Tally, limited: Mapping[int, str]) -> tuple[FaultStatus, ...]:
     """Each fault's own bounds, judged over the window in which it really was in force."""
     start, spec = observed.load_start, observed.valid_spec
     by_name = {fault.name: fault for fault in spec.faults}
@@ -155,7 +154,8 @@ def _tolerated(observed: Observed, tally: Tally) -> tuple[FaultStatus, ...]:
         seconds = faults.window(status, start) if start else range(0)
         bounds = by_name[status.name].tolerate if status.name in by_name and seconds else ()
         results = tuple(
-            _criterion(bound, thresholds.evaluate_window(bound, observed.plan, tally, seconds)) for bound in bounds
+            _criterion(bound, thresholds.evaluate_window(bound, observed.plan, tally, seconds, limited=limited))
+            for bound in bounds
         )
         judged.append(status.model_copy(update={"tolerate": results}))
     return tuple(judged)
@@ -169,16 +169,17 @@ def _criterion(bound: Criterion, result: ThresholdResult) -> CriterionStatus:
         result=result.result,
         observed=result.observed,
         wanted=result.wanted,
+        decision=result.decision,
+        doubt=result.doubt,
         message=result.message,
     )
 
 
 def _threshold_claims(results: tuple[ThresholdResult, ...], broken: tuple[FaultStatus, ...]) -> tuple[Claim, ...]:
     kind = ConditionType.THRESHOLDS_MET
-    failed = [result.message for result in results if result.result is Result.FAILED and result.severity == "Error"]
-    if failed:
+    if failed := [result.message for result in thresholds.violated(results)]:
         return (*_fault_claims(broken), conditions.no(kind, reasons.THRESHOLD_VIOLATED, "; ".join(failed)))
-    if open_ := [result.message for result in results if result.result is Result.UNKNOWN]:
+    if open_ := [result.message for result in thresholds.undecided(results)]:
         return (conditions.unknown(kind, reasons.THRESHOLD_UNKNOWN, "; ".join(open_)), *_fault_claims(broken))
     return _fault_claims(broken) or (conditions.yes(kind, reasons.THRESHOLDS_MET),)
 

@@ -13,9 +13,9 @@ from loadtest_operator.api.status import ArtifactStatus
 from loadtest_operator.core.actions import Action, Delete, Emit, ReleaseWorkers, StoreReport
 from loadtest_operator.core.common import conditions, reasons
 from loadtest_operator.core.common.conditions import Claim
+from loadtest_operator.core.common.judgement import Judgement
 from loadtest_operator.core.common.kinds import CONFIG_MAP, JOB, POD, SERVICE
 from loadtest_operator.core.evidence import figures, verdict
-from loadtest_operator.core.evidence.verdict import Judgement
 from loadtest_operator.core.observed import Observed, WorkerView, listed
 from loadtest_operator.core.run.lifecycle import Event
 from loadtest_operator.core.run.rules import always
@@ -68,7 +68,7 @@ def finish(observed: Observed) -> Step | None:
         event=Event.JUDGED,
         claims=(*judgement.claims, *_ending_claims(observed, judgement)),
         run={"completion_time": observed.now.replace(microsecond=0), "current_stage": None},
-        status={"verdict": judgement.verdict, **_sections(observed, judgement)},
+        status={**figures.judged(observed, judgement), "artifacts": _artifacts(observed)},
         actions=(*_farewell(observed), Emit(kind, f"Run{judgement.verdict}", message[:1000])),
         wake_after=60.0,
     )
@@ -89,19 +89,6 @@ def _for_long_enough(observed: Observed) -> bool:
 def _has_more(worker: WorkerView) -> bool:
     """It has ended (as far as we know) and answers, or we have not asked for long."""
     return not worker.drained and worker.silent_seconds < SILENCE_SECONDS and (worker.state is None or worker.ended)
-
-
-def _sections(observed: Observed, judgement: Judgement) -> dict[str, object]:
-    sections: dict[str, object] = {
-        "thresholds": figures.threshold_statuses(judgement.thresholds),
-        "faults": judgement.faults or observed.status.faults,
-        "scaling": judgement.scaling or observed.status.scaling,
-        "artifacts": _artifacts(observed),
-    }
-    if observed.tally is not None and judgement.total is not None:
-        stages = figures.begun(observed.plan, observed.tally)
-        sections["summary"] = figures.summarised(judgement.total, stages, judgement.validity)
-    return sections
 
 
 def _artifacts(observed: Observed) -> tuple[ArtifactStatus, ...]:

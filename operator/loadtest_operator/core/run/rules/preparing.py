@@ -14,6 +14,7 @@ from loadtest_operator.core.actions import Action, Create, CreateToken, Emit, Pr
 from loadtest_operator.core.common import conditions, reasons, times
 from loadtest_operator.core.common.kinds import CONFIG_MAP, JOB, NETWORK_POLICY, POD, SERVICE
 from loadtest_operator.core.common.reasons import Reason
+from loadtest_operator.core.evidence import events
 from loadtest_operator.core.fleet import manifests, quota
 from loadtest_operator.core.fleet.pods import Problem
 from loadtest_operator.core.observed import Observed
@@ -181,7 +182,11 @@ def start(observed: Observed) -> Step | None:
             conditions.yes(ConditionType.LOAD_RUNNING, reasons.STARTING),
         ),
         run={"load_start_time": begin},
-        actions=(start_command(observed, begin), Emit("Normal", "LoadStarts", f"load starts at {times.text(begin)}")),
+        actions=(
+            start_command(observed, begin),
+            Emit("Normal", "LoadStarts", f"load starts at {times.text(begin)}"),
+            *events.undecided_before(observed.valid_spec),
+        ),
         wake_after=0.3,
     )
 

@@ -5,14 +5,21 @@ second 0 has passed and *no* worker has begun, no load was offered, and the star
 others have not, the load is incomplete for good.
 """
 
+import math
+from collections.abc import Mapping
 from datetime import timedelta
 
-from loadgen.core.judge import thresholds
+from loadgen.core.judge import early
+from loadgen.core.judge.thresholds import NOBODY
+from loadgen.core.stats.tally import Tally
+from loadgen.model.plan import Threshold
 from loadgen.model.wire import WorkerPhase
 from loadtest_operator.api.meta import ConditionType
 from loadtest_operator.api.outcome import FaultStatus
 from loadtest_operator.core.actions import Emit
 from loadtest_operator.core.common import conditions, reasons, times
+from loadtest_operator.core.evidence import verdict
+from loadtest_operator.core.faults import machine as faults
 from loadtest_operator.core.fleet.pods import WorkerPod
 from loadtest_operator.core.observed import Observed, WorkerView, listed
 from loadtest_operator.core.run.lifecycle import Event
@@ -136,7 +143,7 @@ def overdue(observed: Observed) -> Step | None:
 def auto_stopped(observed: Observed) -> Step | None:
     if observed.tally is None or observed.second < 0:
         return None
-    why = thresholds.auto_stop(observed.plan, observed.tally, int(observed.second))
+    why = early.auto_stop(observed.plan, observed.tally, int(observed.second))
     return stop(observed, COMPLETED, reasons.AUTO_STOPPED, why) if why else None
 
 
@@ -145,7 +152,7 @@ def beyond_doubt(observed: Observed) -> Step | None:
     if tally is None or observed.second < 0:
         return None
     for threshold in observed.plan.thresholds:
-        if threshold.abort_on_fail and (why := thresholds.beyond_doubt(threshold, observed.plan, tally)):
+        if threshold.abort_on_fail and (why := _violated(threshold, observed, tally)):
             message = f"{why}; abortOnFail stopped the run after {observed.second:.0f} s"
             return stop(observed, COMPLETED, reasons.THRESHOLD_BEYOND_DOUBT, message)
     return None
@@ -241,3 +248,26 @@ def _pod_lost(worker: WorkerView, pod: WorkerPod | None) -> str:
     if worker.silent_seconds > SILENCE_SECONDS:
         return f"no answer for {worker.silent_seconds:.0f} s: {worker.error}"
     return ""
+
+
+def _violated(threshold: Threshold, observed: Observed, tally: Tally) -> str | None:
+    """Beyond doubt, and not of the generator's making: that is asked only where the answer matters."""
+    limited = NOBODY
+    if _so_far(threshold, observed, tally, limited) is None:
+        return None
+    limited = verdict.quality(observed, tally).limited
+    return _so_far(threshold, observed, tally, limited)
+
+
+def _so_far(threshold: Threshold, observed: Observed, tally: Tally, limited: Mapping[int, str]) -> str | None:
+    return early.beyond_doubt(threshold, observed.plan, tally, exclude=_faulty(observed), limited=limited)
+
+
+def _faulty(observed: Observed) -> tuple[range, ...]:
+    """Seconds of faults, over or in force; what is tolerated then stops no run."""
+    start = observed.load_start
+    if start is None:
+        return ()
+    in_force = [status for status in observed.status.faults if status.injected_time and not status.recovered_time]
+    begun = [math.floor((status.injected_time - start).total_seconds()) for status in in_force if status.injected_time]
+    return (*faults.windows(observed), *(range(second - 1, early.FOREVER) for second in begun))

@@ -1,0 +1,103 @@
+"""Stopping a run early is a claim about the target, and so it is made with care.
+
+`beyond_doubt` (abortOnFail) looks at a prefix of the scope: the seconds, from the first on, in which every request has its outcome or has
+had its time. Which prefix that is may depend on the answers; the evidence holds for every prefix at once (`core.stats.confidence`). What
+is in flight is not counted as bad, nor the newest second, nor a fault's seconds. Means and rates are judged when their time has passed.
+
+`auto_stop` is no claim but a brake: too many of the requests that ended lately have failed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from loadgen.core.judge import guards
+from loadgen.core.judge.measures import MEASURES
+from loadgen.core.judge.scope import Scope, of_threshold
+from loadgen.core.judge.thresholds import NOBODY, judge
+from loadgen.model.plan import Severity
+from loadgen.model.report import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from loadgen.core.stats.tally import Tally
+    from loadgen.model.plan import Plan, Threshold
+
+FEWEST_FOR_STOP = 10
+LATE_SECONDS = 1
+"""An arrival may be told of a second late, before it is dropped."""
+FOREVER = 1 << 40
+
+
+def beyond_doubt(
+    threshold: Threshold,
+    plan: Plan,
+    tally: Tally,
+    *,
+    exclude: Sequence[range] = (),
+    limited: Mapping[int, str] = NOBODY,
+) -> str | None:
+    """Why the threshold is violated, as a sentence about the run so far; None while that is open."""
+    if threshold.severity is Severity.WARNING:
+        return None
+    scope = of_threshold(threshold, plan, tally, exclude)
+    known = _known(scope)
+    if not known.seconds or guards.first(guards.BEFORE, guards.Question(threshold, known, limited)):
+        return None
+    if MEASURES[threshold.metric].claim(threshold, known).surely_violated():
+        return judge(threshold, known, limited).message if _agrees(threshold, known, limited) else None
+    result = judge(threshold, known, limited)
+    return result.message if len(known.seconds) == len(scope.seconds) and result.result is Result.FAILED else None
+
+
+def _agrees(threshold: Threshold, known: Scope, limited: Mapping[int, str]) -> bool:
+    """What stops a run must also fail it when it is judged."""
+    return judge(threshold, known, limited).result is Result.FAILED
+
+
+def _known(scope: Scope) -> Scope:
+    """The part of a scope in which nothing more can happen."""
+    end = _end(scope)
+    return replace(
+        scope,
+        seconds=tuple(second for second in scope.seconds if second < end),
+        without=(*scope.without, range(end, FOREVER)),
+        where=f"{scope.where} so far",
+    )
+
+
+def _end(scope: Scope) -> int:
+    """The first second of the scope in which something is open."""
+    settled = scope.tally.settled - LATE_SECONDS
+    patience = max(
+        one.timeout_seconds
+        for i, one in enumerate(scope.plan.requests)
+        if scope.requests is None or i in scope.requests
+    )
+    closed = any(scope.plan.load.stages[index].concurrency for index in scope.places)
+    open_ = scope.grid.open
+    for place, second in enumerate(scope.seconds):
+        timed_out = second + patience + LATE_SECONDS <= settled
+        # What a closed stage has in flight is not told before it ends.
+        if not timed_out and (closed or second > settled or open_[place]):
+            return second
+    return FOREVER
+
+
+def auto_stop(plan: Plan, tally: Tally, now_second: int) -> str | None:
+    """Why the run only hammers a broken target: too many of the requests that ended lately have failed."""
+    rule = plan.load.auto_stop
+    if rule.disabled or now_second < rule.window_seconds:
+        return None
+    lately = range(now_second - rule.window_seconds, now_second)
+    ended = tally.ended(lately)
+    total = ended.succeeded + ended.bad
+    if total < FEWEST_FOR_STOP or 100 * ended.bad < rule.error_percent * total:
+        return None
+    scope = Scope(plan, tally, tuple(lately), None, None, name="run", where="in the run")
+    return (
+        f"{100 * ended.bad / total:.0f} % of the {total} requests that ended in the last {rule.window_seconds} s failed"
+        f"{scope.mostly}; load.autoStop stops at {rule.error_percent} %"
+    )
