@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from loadgen.core.judge import own
+from loadgen.core.judge.own import Own
 from loadgen.core.schedule.levels import level_of
 from loadgen.core.schedule.spans import counted_stages, seconds_of
 from loadgen.core.stats import samples
@@ -68,6 +70,7 @@ class Evidence:
     failed_percent: float = 0.0
     """Of the requests that were sent."""
     ceilings: Mapping[int, int] = field(default_factory=dict)
+    own: Own = Own()
     schedule_lag: Histogram = field(default_factory=Histogram)
     loop_lag: Histogram = field(default_factory=Histogram)
 
@@ -128,6 +131,7 @@ def gather(plan: Plan, tally: Tally, allowed_cores: float, ceilings: Mapping[int
         planned=counts.planned,
         failed_percent=100.0 * counts.failed / counts.sent if counts.sent else 0.0,
         ceilings=ceilings,
+        own=own.gather(plan, tally, stages),
         schedule_lag=tally.schedule_lag(seconds),
         loop_lag=tally.loop_lag(seconds),
     )
@@ -214,6 +218,16 @@ def near_ceiling(seen: Evidence) -> str | None:
     )
 
 
+def exhausted(seen: Evidence) -> str | None:
+    return own.exhausted(seen.own)
+
+
+def at_ceiling(seen: Evidence) -> str | None:
+    if not seen.ceilings or len(seen.ceilings) < seen.plan.load.workers:
+        return None
+    return own.at_ceiling(seen.own, min(seen.ceilings.values()) * len(seen.ceilings))
+
+
 def late_sending(seen: Evidence) -> str | None:
     return _blurred(seen, seen.schedule_lag, "requests were sent {lag} ms late")
 
@@ -222,7 +236,7 @@ def late_looping(seen: Evidence) -> str | None:
     return _blurred(seen, seen.loop_lag, "the event loop was {lag} ms late")
 
 
-LIMITED: tuple[Rule, ...] = (cpu_limited, throttled, dropping, near_ceiling)
+LIMITED: tuple[Rule, ...] = (cpu_limited, throttled, dropping, exhausted, near_ceiling, at_ceiling)
 DEGRADED: tuple[Rule, ...] = (late_sending, late_looping)
 
 
