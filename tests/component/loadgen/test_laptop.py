@@ -53,17 +53,16 @@ def plan_of(document: Any) -> dict[str, Any] | None:
     if isinstance(document, list):
         names = {"http", "gradio", "openAIChat", "openAICompletions"}
         return {"requests": [*document, WEIGHTED], **STAGES} if all(names & set(one) for one in document) else None
-    spec = document.get("spec", document)
-    spec = spec.get("loadTestTemplate", {}).get("spec", spec)
-    if "requests" not in spec:
+    if "requests" not in inner(document):
         return None
-    whole = {
-        "apiVersion": document.get("apiVersion"),
-        "kind": "LoadTest",
-        "metadata": document.get("metadata"),
-        "spec": spec,
-    }
-    return whole if "kind" in document else {**STAGES, **spec}
+    return document if "kind" in document else {**STAGES, **inner(document)}
+
+
+def inner(document: dict[str, Any]) -> dict[str, Any]:
+    """The part that has requests and load: of a test, a schedule, or a bare plan."""
+    spec = document.get("spec", document)
+    found: dict[str, Any] = spec.get("loadTestTemplate", {}).get("spec", spec)
+    return found
 
 
 def samples() -> Iterator[tuple[str, Any]]:
@@ -78,7 +77,7 @@ SHOWN = [*samples(), *fences()]
 
 def shortened(plan: dict[str, Any]) -> dict[str, Any]:
     """The same in a second a stage, at rates that a busy machine can serve."""
-    load = plan.get("spec", plan)["load"]
+    load = inner(plan)["load"]
     for stage in load["stages"]:
         stage["durationSeconds"] = 1
         if "rampSeconds" in stage:

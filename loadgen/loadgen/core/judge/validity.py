@@ -70,7 +70,7 @@ class Evidence:
     failed_percent: float = 0.0
     """Of the requests that were sent."""
     ceilings: Mapping[int, int] = field(default_factory=dict)
-    own: Own = Own()
+    own: Own = field(default_factory=Own)
     schedule_lag: Histogram = field(default_factory=Histogram)
     loop_lag: Histogram = field(default_factory=Histogram)
 
