@@ -103,6 +103,8 @@ class Document:
 
 def parser_for(beginning: bytes) -> SseParser | Document:
     """What reads an answer that begins so; no line of a stream of events begins with a bracket."""
+    if beginning.startswith(_DATA):
+        return SseParser()
     return Document() if beginning.removeprefix(_BOM).lstrip()[:1] in (b"{", b"[") else SseParser()
 
 
