@@ -45,5 +45,5 @@ def _of_schedule(document: dict[str, Any]) -> dict[str, Any]:
     template = spec.get("loadTestTemplate") if isinstance(spec, dict) else None
     if not isinstance(template, dict):
         raise InvalidPlanError(["spec.loadTestTemplate is missing: the LoadTest that the schedule starts"])
-    head = {name: document[name] for name in ("apiVersion", "metadata") if name in document}
+    head: dict[str, Any] = {name: document[name] for name in ("apiVersion", "metadata") if name in document}
     return {**head, "kind": "LoadTest", "spec": template.get("spec")}
