@@ -194,6 +194,12 @@ async def _run(plan: Plan, url: str, workers: int, access: Access, material: Mat
     cgroup = Cgroup()
     cores = cgroup.cores()
     fitting = shards(plan, 1, cores, cgroup.memory_bytes())
+    if workers > plan.load.max_in_flight:
+        raise InvalidPlanError(
+            [
+                f"--workers {workers} is more than load.maxInFlight {plan.load.max_in_flight}: each process needs a share of it; use fewer"
+            ]
+        )
     with watching(Console(), plan) as observe:
         local = LocalRun(plan, url, workers or fitting, observe, access=access, material=material)
         loop = asyncio.get_running_loop()

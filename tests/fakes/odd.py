@@ -81,6 +81,8 @@ ENDS: dict[str, Odd] = {
     "an error in one piece of JSON": Odd(whole({"error": {"message": "out of memory"}}), "StreamError"),
     "another server's error in one piece": Odd(whole({"object": "error", "message": "no"}), "StreamError"),
     "a whole completion in place of a stream": Odd(whole({"choices": [{"message": {"content": "hi"}}]}), "Parse"),
+    "a page in place of a stream": Odd(stream(b"<html><title>Sign in</title></html>"), "Parse"),
+    "only comments": Odd(stream(b": ping\n\n", b": ping\n\n"), "StreamTruncated"),
     "lines of JSON in place of events": Odd(stream(b'{"response":"a"}\n', b'{"done":true}\n'), "Parse"),
 }
 """What may end a stream well, and what not."""

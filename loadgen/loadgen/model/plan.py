@@ -116,6 +116,15 @@ class Load(Model):
             raise ValueError("connections does not go with client Compatible: leave it out, or use client Native")
         return self
 
+    @model_validator(mode="after")
+    def _every_worker_has_a_share(self) -> Self:
+        if self.max_in_flight < self.workers:
+            raise ValueError(
+                f"maxInFlight {self.max_in_flight} is less than workers {self.workers}: a worker without a share of it can start "
+                "nothing; raise it, or use fewer workers"
+            )
+        return self
+
     @property
     def duration_seconds(self) -> int:
         """Length of all stages together."""

@@ -283,6 +283,11 @@ RULES: dict[type[Model], tuple[Rule, ...]] = {
             "connections does not go with client Compatible: leave it out, or use client Native",
             field=".connections",
         ),
+        Rule(
+            "self.maxInFlight >= self.workers",
+            "maxInFlight is less than workers: a worker without a share of it can start nothing; raise it, or use fewer workers",
+            field=".maxInFlight",
+        ),
     ),
     plan.Stage: (
         exactly_one("arrivalRate", "concurrency"),

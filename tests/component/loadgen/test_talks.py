@@ -9,8 +9,14 @@ from plans import a_plan
 from runs import run
 from servers import serving
 
-from fakes.bad import DONE, STREAM_HEAD, body, chunk
+from fakes.bad import DELTA, DONE, STREAM_HEAD, body, chunk
+from loadgen.core.protocols.sse import ParseError
+from loadgen.core.schedule.segment import Segment
 from loadgen.core.stats.tally import Tally
+from loadgen.runtime.http.exchange import Exchange
+from loadgen.runtime.http.target import Target
+from loadgen.runtime.kinds.table import kinds
+from loadgen.runtime.recording.meter import Meter
 
 TURNS = 3
 
@@ -88,3 +94,26 @@ async def test_a_turn_that_fails_ends_its_conversation() -> None:
 
     assert tally.select().counts.errors == {"Http500": len(server.heard) // 2}
     assert all(len(messages) == (1, 3)[number % 2] for number, messages in enumerate(server.heard))
+
+
+def test_a_message_that_cannot_be_read_leaves_nothing_behind() -> None:
+    """Words before nonsense in one read belong to the conversation that failed, not to the next that is answered."""
+    plan = a_plan(
+        {"name": "talk", "openAIChat": {"model": "m", "prompt": {"text": "hi"}, "turns": 2}}, {"arrivalRate": 1}
+    )
+    target = Target.parse("http://127.0.0.1:1")
+    (kind,) = kinds(plan, Segment(0, 1), target, Meter(watch_throttling=False))
+    assert kind.consume is not None
+    failing, following = Exchange(kind, 0, 0, 1, 1), Exchange(kind, 0, 0, 2, 2)
+    for exchange in (failing, following):
+        kind.wire(exchange)
+        exchange.status = 200
+
+    with pytest.raises(ParseError):
+        kind.consume(failing, DELTA.replace(b"word", b"secret") + b"data: {nonsense\n\n", 3)
+    kind.consume(following, DELTA + DONE, 4)
+
+    assert kind.verdict(following) is None
+    assert following.talk is not None
+    assert b"secret" not in following.talk.messages
+    assert b'"content":"word "' in following.talk.messages.replace(b": ", b":")

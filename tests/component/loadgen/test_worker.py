@@ -21,7 +21,8 @@ from servers import OK, Script, answering, serving, slowly
 from fakes.bad import unused_port
 from loadgen.core.stats.tally import Tally
 from loadgen.model.plan import Plan
-from loadgen.model.wire import Snapshot
+from loadgen.model.wire import Delta, Snapshot, WorkerPhase
+from loadgen.runtime.worker.supervisor import Assignment, Supervisor
 
 GRACE_SECONDS = 5
 """What the operator gives a pod that is deleted."""
@@ -293,3 +294,24 @@ async def test_half_an_order_does_not_hold_a_worker_that_ends(tmp_path: Path) ->
     ):
         await worker.call("POST", "/v1/release")
         await worker.exited()
+
+
+async def test_what_breaks_while_a_shard_is_listened_to_ends_the_worker() -> None:
+    """Nobody else listens to that shard: a worker that lived on would never be done."""
+
+    def breaking(_delta: Delta) -> None:
+        raise KeyError("no such second")
+
+    async with serving(answering(OK)) as url:
+        supervisor = Supervisor(Assignment(a_plan(PAGE, {"arrivalRate": 5}), url, calibrate=False), breaking)
+        try:
+            await supervisor.start()
+            await supervisor.wait_for(WorkerPhase.READY)
+            supervisor.arm(time.time_ns())
+            async with asyncio.timeout(30):
+                phase = await supervisor.wait_for()
+        finally:
+            await supervisor.close()
+
+    assert phase is WorkerPhase.FAILED
+    assert "no such second" in supervisor.state().message

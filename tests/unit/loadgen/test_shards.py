@@ -29,3 +29,9 @@ def test_shards(stage: dict[str, Any], workers: int, cores: float, memory: int |
 
 def test_trickles_come_on_top() -> None:
     assert shards(a_plan(opened(10), requests=[GET, TRICKLE]), 1, 96, None) == 3
+
+
+@pytest.mark.parametrize(("workers", "expected"), [(1, 6), (2, 3), (4, 1), (6, 1)])
+def test_every_shard_has_a_share_of_the_cap(workers: int, expected: int) -> None:
+    """Of six requests in flight eight shards would leave two without any: all that these are dealt would be dropped."""
+    assert shards(a_plan(MANY, maxInFlight=6), workers, 8, None) == expected

@@ -79,6 +79,7 @@ def test_a_byte_at_a_time_is_not_quadratic() -> None:
         (b"{", True),
         (b' \n[{"a":1}]', True),
         (b"\xef\xbb\xbf{", True),
+        (b"<!doctype html>", True),
         (b"data: {", False),
         (b": ping", False),
         (b"", False),

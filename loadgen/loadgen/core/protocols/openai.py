@@ -114,6 +114,8 @@ def decode(data: bytes) -> ChunkKind:
     try:
         chunk = _decode_chunk(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        if data == b"[DONE]":
+            return DONE
         if not isinstance(error, msgspec.ValidationError) or data.strip() == b"[DONE]":
             return _not_json(data, error)
         chunk = _leniently(data)

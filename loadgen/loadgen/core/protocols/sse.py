@@ -82,7 +82,7 @@ class SseParser:
 
 
 class Document:
-    """Takes the place of the parser where an answer begins like JSON, and so is one piece that has no events."""
+    """Takes the place of the parser where an answer begins like JSON or a page, and so is one piece that has no events."""
 
     __slots__ = ("_data", "_limit")
 
@@ -103,7 +103,9 @@ class Document:
 
 def parser_for(beginning: bytes) -> SseParser | Document:
     """What reads an answer that begins so; no line of a stream of events begins with a bracket."""
-    return Document() if beginning.removeprefix(_BOM).lstrip()[:1] in (b"{", b"[") else SseParser()
+    if beginning.startswith(_DATA):
+        return SseParser()
+    return Document() if beginning.removeprefix(_BOM).lstrip()[:1] in (b"{", b"[", b"<") else SseParser()
 
 
 def _events(block: bytes) -> list[Event]:

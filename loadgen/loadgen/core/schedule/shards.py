@@ -1,4 +1,5 @@
-"""How many shards a worker's share of the load wants, and how many its container has room for."""
+"""How many shards a worker's share of the load wants, how many its container has room for, and among how many the in-flight
+cap can be divided: one without a share of it could start nothing."""
 
 from __future__ import annotations
 
@@ -26,4 +27,4 @@ def shards(plan: Plan, workers: int, cores: float, memory: int | None) -> int:
     trickles = sum(Fraction(request.rate_per_second or 0) for request in plan.requests)
     wanted = math.ceil(max(rates + trickles, slots) / workers / LEVEL)
     room = int(cores) if memory is None else min(int(cores), (memory - BESIDE_BYTES) // SHARD_BYTES)
-    return max(1, min(wanted, room))
+    return max(1, min(wanted, room, plan.load.max_in_flight // workers))

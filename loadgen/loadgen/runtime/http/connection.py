@@ -239,7 +239,8 @@ class Connection(asyncio.Protocol):
             return
         exchange.headers, exchange.status = self._stamp, status
         if exchange.kind.consume is not None:
-            self._decoder = decoder_of(encoding_of(self._head))
+            encoding = encoding_of(self._head)
+            self._decoder = decoder_of(encoding) if encoding else None
         if exchange.kind.bodiless:
             self._complete, self._reusable = True, parser.should_keep_alive()
             self._parser = httptools.HttpResponseParser(self)  # this one would wait for a body

@@ -12,6 +12,8 @@ from loadgen.core.protocols.sse import ParseError
 GROWTH_LIMIT = 16 * 1024 * 1024
 """Bytes that one read may become."""
 _FIELD = b"\ncontent-encoding:"
+_INTERIM = b"HTTP/1.1 1"
+_EMPTY_LINE = b"\r\n\r\n"
 
 
 class EncodingError(Exception):
@@ -71,20 +73,22 @@ class Unknown:
 
 def encoding_of(head: bytes) -> str:
     """How an answer's head (with what may follow it) says that its body is compressed; empty where it is not."""
-    while head.startswith(b"HTTP/1.1 1"):  # interim answers stand before it
-        head = head.partition(b"\r\n\r\n")[2]
-    head = head[: head.find(b"\r\n\r\n")].lower()
-    place = head.find(_FIELD)
+    while head.startswith(_INTERIM):  # another head follows
+        head = head.partition(_EMPTY_LINE)[2]
+    fields = head[: head.find(_EMPTY_LINE)].lower()
+    place = fields.find(_FIELD)
     if place < 0:
         return ""
-    value = head[place + len(_FIELD) :].partition(b"\n")[0]
+    value = fields[place + len(_FIELD) :].partition(b"\n")[0]
     return value.decode("latin-1").strip()
 
 
 def decoder_of(encoding: str) -> Decoder | None:
     """What undoes an encoding; None where there is nothing to undo."""
+    if not encoding:
+        return None
     name = encoding.strip().lower()
-    if name in ("", "identity"):
+    if name == "identity":
         return None
     formats = _FORMATS.get(name)
     return Inflating(*formats) if formats else Unknown(name)

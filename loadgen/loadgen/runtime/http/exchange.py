@@ -7,7 +7,7 @@ brought them, taken before parsing. All are nanoseconds of one monotonic clock; 
 
 from array import array
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from loadgen.core.prompts.conversation import Conversation
 from loadgen.runtime.clock import SECOND
@@ -65,7 +65,7 @@ class Stream:
     def __init__(self, parser: object, cell: int = 0) -> None:
         self.cell = cell
         """Where its output tokens are counted."""
-        self.parser = parser
+        self.parser: Any = parser
         """What takes the pieces: a stream parser or a buffer."""
         self.stamps = array("q")
         """Times of output events."""

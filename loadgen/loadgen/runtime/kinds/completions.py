@@ -8,7 +8,6 @@ whatever its body still brings; a last event needs no empty line; an answer in o
 import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import cast
 
 from loadgen.core.protocols import openai
 from loadgen.core.protocols.sse import Document, Event, ParseError, SseParser, parser_for
@@ -100,7 +99,7 @@ class StreamKind(_Completion):
             if not successful(exchange.status):
                 return False
             stream = exchange.stream = Stream(parser_for(body), exchange.cell(self.meter.start))
-        return self._read(stream, cast(SseParser, stream.parser).feed(body), stamp)
+        return self._read(stream, stream.parser.feed(body), stamp)
 
     def _read(self, stream: Stream, events: Iterable[Event], stamp: int) -> bool:
         outputs, over, decode = 0, False, self.decode
@@ -137,7 +136,7 @@ class StreamKind(_Completion):
 
     def _close(self, stream: Stream, exchange: Exchange) -> None:
         """The body has ended without [DONE]: what is left of it may be an event, or a piece of one."""
-        parser = cast("SseParser | Document", stream.parser)
+        parser: SseParser | Document = stream.parser
         with contextlib.suppress(ParseError):
             self._read(stream, parser.close(), exchange.heard)
         if isinstance(parser, Document):

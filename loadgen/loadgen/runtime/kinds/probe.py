@@ -162,7 +162,7 @@ async def _outcome(plan: Plan, target: Target, exchange: Exchange) -> str | None
 def _redirected(what: str, status: int, location: str) -> str:
     where = shown(location)
     scheme, slashes, rest = where.partition("://")
-    host, slash, path = rest.partition("/")
+    host, slash, path = rest.removeprefix("…@").partition("/")
     remedy = (
         f"give --url {scheme}://{host}, and write path: {slash or '/'}{path}" if slashes else f"write path: {where}"
     )
@@ -180,10 +180,16 @@ def _reason(failure: str, status: int, witness: Witness, keys: tuple[str, ...]) 
         known.append(kind)
     shows = not keys or (status not in _LETS_NOBODY_IN and not any(repeats(key, said) for key in keys))
     hints = [hint for needle, hint in HINTS if needle in said and status >= 400][:1]
-    advice = hints[0] if hints else ADVICE.get(failure, "" if said else "see the server's log")
+    advice = hints[0] if hints else _advice(failure, status, said)
     quoted = f'the server said "{said}"' if shows else "the server's words are not shown, they might repeat the key"
     parts = [f" ({', '.join(known)})" if known else "", f": {quoted}" if said else "", f": {advice}" if advice else ""]
     return "".join(parts)
+
+
+def _advice(failure: str, status: int, said: str) -> str:
+    if 300 <= status < 400:
+        return "it redirects and does not say where (no Location)"
+    return ADVICE.get(failure, "" if said else "see the server's log")
 
 
 def _keys(access: Access, material: Material) -> tuple[str, ...]:

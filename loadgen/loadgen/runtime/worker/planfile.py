@@ -1,4 +1,5 @@
-"""Reads what to run from a file: a bare plan, or a LoadTest manifest. Judging the document is `core.judge.lint`'s part."""
+"""Reads what to run from a file: a bare plan, a LoadTest manifest, or the LoadTest of a LoadTestSchedule. Judging the document
+is `core.judge.lint`'s part."""
 
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,22 @@ def read(path: Path) -> dict[str, Any]:
         raise InvalidPlanError([f"{path} cannot be read: {error.strerror}"]) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InvalidPlanError([f"{path} is not YAML: {error}"]) from error
-    tests = [one for one in documents if isinstance(one, dict) and one.get("kind") == "LoadTest"] or documents
+    documents = [_of_schedule(one) if _is_a(one, "LoadTestSchedule") else one for one in documents]
+    tests = [one for one in documents if _is_a(one, "LoadTest")] or documents
     if len(tests) != 1 or not isinstance(tests[0], dict):
         raise InvalidPlanError([f"{path} holds {len(tests)} plans or LoadTests; exactly one is needed"])
     return tests[0]
+
+
+def _is_a(document: Any, kind: str) -> bool:
+    return isinstance(document, dict) and document.get("kind") == kind
+
+
+def _of_schedule(document: dict[str, Any]) -> dict[str, Any]:
+    """The test that a schedule starts, as if it had been started now."""
+    spec = document.get("spec")
+    template = spec.get("loadTestTemplate") if isinstance(spec, dict) else None
+    if not isinstance(template, dict):
+        raise InvalidPlanError(["spec.loadTestTemplate is missing: the LoadTest that the schedule starts"])
+    head: dict[str, Any] = {name: document[name] for name in ("apiVersion", "metadata") if name in document}
+    return {**head, "kind": "LoadTest", "spec": template.get("spec")}
