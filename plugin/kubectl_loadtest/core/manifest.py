@@ -91,7 +91,11 @@ def _sentence(detail: Any) -> str:
 
 
 def _instead(documents: list[Any]) -> str:
-    plans = any(isinstance(one, dict) and "load" in one for one in documents)
+    """What to do with what is there instead."""
+    found = [one for one in documents if isinstance(one, dict)]
+    if any(one.get("kind") == "LoadTestSchedule" for one in found):
+        return "; a LoadTestSchedule runs by itself: `kubectl apply -f` it"
+    plans = any("load" in one for one in found)
     return "; a bare plan has no target: put it under spec of a LoadTest, or use `loadgen run`" if plans else ""
 
 

@@ -99,8 +99,12 @@ class Cluster:
             return None
 
     def _who_is_there(self, name: str) -> str:
-        here = self.names()
-        said = f"there are {', '.join(sorted(here)[:8])}" if here else "there is no LoadTest in it"
+        try:
+            here = self.names()
+        except PluginError:
+            said = "which others are there may not be listed"
+        else:
+            said = f"there are {', '.join(sorted(here)[:8])}" if here else "there is no LoadTest in it"
         return f"LoadTest {name} is not in namespace {self.namespace}: {said}; -n chooses another namespace"
 
     def _require_kind(self) -> None:

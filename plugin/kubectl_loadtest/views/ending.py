@@ -74,7 +74,7 @@ def _parts(status: LoadTestStatus) -> Iterator[RenderableType]:
 
 def _measurement(status: LoadTestStatus) -> Iterator[RenderableType]:
     validity = status.summary.validity if status.summary else None
-    level = validity.level if validity else "nothing was measured"
+    level = validity.level if validity else "not judged" if status.summary else "nothing was measured"
     yield Text(f"\nMeasurement: {level}", style="bold")
     style = "" if validity and validity.level is ValidityLevel.VALID else "yellow"
     for reason in validity.reasons if validity else ():

@@ -3,14 +3,13 @@
 from collections.abc import Iterable
 
 from rich.console import Group, RenderableType
-from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from kubectl_loadtest.core.watching import Seen
 from kubectl_loadtest.views import tables
 from loadtest_operator.api.status import Phase
 
-WIDEST_BAR = 60
+BAR = 40
 
 
 def picture(title: str, look: Seen, notes: Iterable[str]) -> Group:
@@ -18,7 +17,7 @@ def picture(title: str, look: Seen, notes: Iterable[str]) -> Group:
     parts: list[RenderableType] = [Text(f"{title} · {_place(look)}", style="bold")]
     status = look.status
     if look.ours and status.run.progress_percent is not None:
-        parts.append(ProgressBar(total=100, completed=status.run.progress_percent, width=WIDEST_BAR))
+        parts.append(Text(_bar(status.run.progress_percent)))
     parts += [Text(line) for line in _lines(look)]
     parts += [Text(note, style="yellow") for note in notes if note]
     if look.ours and (table := tables.figures(status)) is not None:
@@ -48,6 +47,11 @@ def _place(look: Seen) -> str:
     stage = f"stage {run.current_stage}" if run.current_stage else ""
     parts = (f"run {run.number}", str(look.status.phase or Phase.PENDING), stage, percent)
     return " · ".join(part for part in parts if part)
+
+
+def _bar(percent: int) -> str:
+    done = BAR * percent // 100
+    return "━" * done + "┄" * (BAR - done)
 
 
 def _lines(look: Seen) -> list[str]:

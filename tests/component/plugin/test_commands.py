@@ -161,6 +161,22 @@ def test_not_there(call: Call, server: Server, put: Put) -> None:
     assert said.err == ("error: LoadTest chta is not in namespace demo: there are chat; -n chooses another namespace\n")
 
 
+def test_not_there_and_the_others_are_not_to_be_seen(call: Call, server: Server) -> None:
+    """Who may get but not list is told what he asked for."""
+    server.trouble = lambda request: 403 if request.path.endswith("/loadtests") else None
+    said = call("watch", "chat")
+    assert said.code == 2
+    assert "LoadTest chat is not in namespace demo: which others are there may not be listed" in said.err
+
+
+def test_the_kubeconfigs_user_asks(call: Call, server: Server) -> None:
+    """Every request has his token."""
+    seen = []
+    server.trouble = lambda request: seen.append(request.headers.get("Authorization"))
+    call("watch", "chat")
+    assert set(seen) == {"Bearer secret"}
+
+
 def test_the_kind_is_not_installed(call: Call, server: Server) -> None:
     """What to install."""
     server.installed = False

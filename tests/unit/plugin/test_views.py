@@ -147,6 +147,8 @@ def test_a_live_picture() -> None:
     text = shown(live.picture("LoadTest demo/chat", seen(a_test(status), Wanted("1")), ["as of 3 s ago"]))
 
     assert text.splitlines()[0] == "LoadTest demo/chat · run 3 · Running · stage peak · 62 %"
+    assert text.splitlines()[1] == "━" * 24 + "┄" * 16
+    assert text.splitlines()[2] == "in Running"
     for said in (
         "workers: 3 of 4 ready, 1 lost",
         "8 of 9 requests ok, 1 failed",

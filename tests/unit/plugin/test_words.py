@@ -59,7 +59,7 @@ def test_names_as_kubectl_prints_them(text: str) -> None:
         ("kind: LoadTest\nmetadata: {name: 5}", "metadata.name is missing"),
         ("kind: LoadTest\nmetadata: []", "metadata.name is missing"),
         ("a: 2026-99-99", "is not YAML"),
-        ("kind: LoadTestSchedule\nmetadata: {name: a}", "holds 0 LoadTests"),
+        ("kind: LoadTestSchedule\nmetadata: {name: a}", "a LoadTestSchedule runs by itself"),
     ],
     ids=[
         "nothing",
