@@ -4,12 +4,13 @@ Of the last run the status tells, which was written when everything had been jud
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from kubectl_loadtest.core.stored import Kept, Stored
+from kubectl_loadtest.problems import PluginError
 from loadgen.report.html.surroundings import Span, Steps, Surroundings, Table
 from loadgen.report.terminal import ABSENT
 from loadtest_operator.api.outcome import FaultStatus, ReplicaChange, ScalingStatus
@@ -25,7 +26,7 @@ def surroundings(title: str, run: Kept, stored: Stored, status: LoadTestStatus) 
     """Everything, in seconds since the load's start."""
     notes = list(stored.notes)
     faults, scaling = (status.faults, status.scaling) if run.current else _of_document(stored.beside, notes)
-    start = datetime.fromisoformat(stored.report.start_time)
+    start = _start(stored.report.start_time)
     length = float(stored.report.plan.load.duration_seconds)
     end = max(length, (run.ended - start).total_seconds()) if run.ended else length
     return Surroundings(
@@ -35,6 +36,14 @@ def surroundings(title: str, run: Kept, stored: Stored, status: LoadTestStatus) 
         replicas=_steps(scaling.changes, start, end) if scaling else (),
         tables=[*_fault_tables(faults), *(_scaling_tables(scaling) if scaling else ())],
     )
+
+
+def _start(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise PluginError(f"the stored report is damaged: its startTime {text!r} is no time") from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _of_document(beside: Mapping[str, Any], notes: list[str]) -> tuple[tuple[FaultStatus, ...], ScalingStatus | None]:

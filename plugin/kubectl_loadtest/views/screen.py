@@ -32,10 +32,17 @@ class Safe:
             yield segment if segment.control else Segment(clean(segment.text), segment.style)
 
 
+class _Console(Console):
+    """One that does not end the process with 1, which is a verdict's exit code, when nobody reads any more."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def console() -> Console:
     """The standard output; wide enough for tables where it is no terminal."""
-    found = Console(highlight=False, markup=False, emoji=False)
-    return found if found.is_terminal else Console(highlight=False, markup=False, emoji=False, width=LOG_WIDTH)
+    found = _Console(highlight=False, markup=False, emoji=False)
+    return found if found.is_terminal else _Console(highlight=False, markup=False, emoji=False, width=LOG_WIDTH)
 
 
 def show(picture: RenderableType) -> None:

@@ -38,9 +38,9 @@ def ended(server: Server, played: kube.Cluster) -> Server:
     return server
 
 
-def a_document(**changes: object) -> bytes:
+def a_document(start_time: str = "2026-01-01T12:00:00Z", **changes: object) -> bytes:
     """As the operator packs it."""
-    report = json.loads(documents.dump(usual()))
+    report = {**json.loads(documents.dump(usual())), "startTime": start_time}
     return gzip.compress(json.dumps({"report": report, **changes}).encode(), mtime=0)
 
 
@@ -133,8 +133,18 @@ def test_why_there_is_no_report(
         (gzip.compress(b"[]"), "holds no report"),
         (gzip.compress(b'{"report": {"schemaVersion": "99"}}'), "schemaVersion '99'"),
         (gzip.compress(b'{"report": {"schemaVersion": "1"}}'), "is not a report of loadgen"),
+        (a_document("soon"), "its startTime 'soon' is no time"),
     ],
-    ids=["nothing", "half of it", "no archive", "no JSON", "another document", "a newer schema", "half a report"],
+    ids=[
+        "nothing",
+        "half of it",
+        "no archive",
+        "no JSON",
+        "another document",
+        "a newer schema",
+        "half a report",
+        "no time",
+    ],
 )
 def test_what_is_damaged_is_said(data: bytes, said: str, call: Call, put: Callable[..., None], server: Server) -> None:
     """Exit code 4; nothing is shown as if it were a report."""
