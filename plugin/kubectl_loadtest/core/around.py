@@ -105,7 +105,9 @@ def _fault_tables(faults: Sequence[FaultStatus]) -> Iterator[Table]:
 def _scaling_tables(scaling: ScalingStatus) -> Iterator[Table]:
     notes = [scaling.message] if scaling.message else []
     if len(scaling.changes) >= MOST_CHANGES:
-        notes.append(f"Only the first {MOST_CHANGES} changes of the replicas are kept: later ones are not drawn.")
+        notes.append(
+            f"The status keeps {MOST_CHANGES} changes of the replicas at most: some may be missing from the chart."
+        )
     expected = [
         (one.name, str(one.result), one.observed, one.wanted, one.message or "") for one in scaling.expectations
     ]

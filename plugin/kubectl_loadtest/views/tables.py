@@ -115,11 +115,12 @@ def replicas(scaling: ScalingStatus | None) -> str:
 
 
 def fault(found: FaultStatus) -> str:
-    """`fault slow: Injected since 12:00:05`."""
-    since = {"Injected": found.injected_time, "Recovered": found.recovered_time, "Pending": found.planned_time}
-    moment = since.get(str(found.result))
-    word = "planned for" if found.result == "Pending" else "since"
-    when = f" {word} {moment:%H:%M:%S}" if moment else ""
+    """`fault slow: Recovered, in force from 12:00:05 to 12:00:35`; times in UTC, those that are known."""
+    begun, gone, planned = found.injected_time, found.recovered_time, found.planned_time
+    if begun is not None:
+        when = f", in force from {begun:%H:%M:%S}{f' to {gone:%H:%M:%S}' if gone else ''}"
+    else:
+        when = f", planned for {planned:%H:%M:%S}" if planned else ""
     return f"fault {found.name}: {found.result}{when}{f' ({found.message})' if found.message else ''}"
 
 

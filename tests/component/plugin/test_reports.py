@@ -13,6 +13,7 @@ from component.operator.theatre import theatre
 from component.plugin.api import Server
 from component.plugin.conftest import Call
 from fakes import kube
+from loadgen.model.report import SCHEMA_VERSION
 from loadgen.report import documents
 from unit.loadgen.pages import read
 from unit.loadgen.test_html import usual
@@ -132,7 +133,10 @@ def test_why_there_is_no_report(
         (gzip.compress(b"hello"), "is not JSON"),
         (gzip.compress(b"[]"), "holds no report"),
         (gzip.compress(b'{"report": {"schemaVersion": "99"}}'), "schemaVersion '99'"),
-        (gzip.compress(b'{"report": {"schemaVersion": "1"}}'), "is not a report of loadgen"),
+        (
+            gzip.compress(json.dumps({"report": {"schemaVersion": SCHEMA_VERSION}}).encode()),
+            "is not a report of loadgen",
+        ),
         (a_document("soon"), "its startTime 'soon' is no time"),
     ],
     ids=[

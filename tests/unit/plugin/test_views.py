@@ -142,7 +142,7 @@ def test_a_live_picture() -> None:
         workers={"desired": 4, "ready": 3, "failed": 1},
         summary={**FIGURES, "requests": {"planned": 9, "succeeded": 8, "failed": 1}},
         scaling={"replicas": {"initial": 1, "current": 2, "peak": 3}, "message": "the autoscaler has no metric"},
-        faults=[{"name": "slow", "result": "Injected", "injectedTime": "2026-01-01T12:00:05Z"}],
+        faults=[{"name": "slow", "injectedTime": "2026-01-01T12:00:05Z"}],
     )
     text = shown(live.picture("LoadTest demo/chat", seen(a_test(status), Wanted("1")), ["as of 3 s ago"]))
 
@@ -154,7 +154,7 @@ def test_a_live_picture() -> None:
         "8 of 9 requests ok, 1 failed",
         "replicas: 2 now, 1 at the start, 3 at most",
         "the autoscaler has no metric",
-        "fault slow: Injected since 12:00:05",
+        "fault slow: Pending, in force from 12:00:05",
         "as of 3 s ago",
     ):
         assert said in text
