@@ -145,7 +145,8 @@ def report(
         screen.say(f"LoadTest {around.title}")
         screen.show(terminal.render(found.report))
         for table in around.tables:
-            screen.say("\n".join([f"\n{table.title}", *(f"  {' · '.join(filter(None, row))}" for row in table.rows)]))
+            rows = (" · ".join(filter(None, row)) for row in table.rows)
+            screen.say("\n  ".join([f"\n{table.title}", *rows, *table.notes]))
 
 
 @app.command()

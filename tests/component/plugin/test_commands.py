@@ -7,8 +7,9 @@ import pytest
 
 from component.plugin.api import Server
 from component.plugin.conftest import Call
+from kubectl_loadtest.cli import main
 from loadtest_operator.core.common.kinds import LOAD_TEST
-from unit.plugin.statuses import FIGURES, a_run, finished
+from unit.plugin.statuses import FIGURES, a_run, finished, past
 
 Put = Callable[..., None]
 File = Callable[..., str]
@@ -327,3 +328,39 @@ def test_names_are_completed(call: Call, put: Put, tmp_path: Path, server: Serve
     assert said.out == "chat\n:4\n"
     said = call("__complete", "--", "watch", "--kubeconfig", config, "--context", "nowhere", "")
     assert (said.code, said.out, said.err) == (0, ":4\n", "")
+
+
+def test_a_run_that_was_followed_by_another_still_has_its_verdict(call: Call, put: Put, server: Server) -> None:
+    """Somebody was quick: what we waited for is in the history, and is said to be."""
+    put(a_run(4))
+    history = [past(4, "Aborted", "1", artifact="chat-4-report")]
+    server.script = [lambda _: None, lambda api: api.write_status(a_run(5, token="2", history=history))]
+    said = call("watch", "chat")
+    assert said.code == 5
+    assert said.out.splitlines()[-3] == "Aborted  it Aborted"
+    assert "--run 4" in said.out
+
+
+def test_what_holds_the_run_is_said(call: Call, file: File) -> None:
+    """A suspended LoadTest waits, and so would whoever waits for it."""
+    assert "spec.suspend holds it" in call("run", file(suspend=True)).err
+
+
+def test_a_namespace_in_the_file_is_taken_unless_another_is_asked_for(
+    call: Call, file: File, server: Server, tmp_path: Path
+) -> None:
+    """Both at once would apply it somewhere that one of them does not say."""
+    path = Path(file())
+    path.write_text(path.read_text().replace("name: chat", "name: chat\n  namespace: other", 1))
+    assert "the file says namespace other, -n says demo" in call("run", str(path), "-n", "demo").err
+    assert call("run", str(path)).code == 0
+    assert server.get(LOAD_TEST, "other", "chat") is not None
+
+
+def test_in_a_pod_without_a_service_account(call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One sentence, as anywhere."""
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
+    monkeypatch.setattr("sys.argv", ["kubectl loadtest", "watch", "chat"])
+    assert main() == 2

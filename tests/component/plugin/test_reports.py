@@ -174,3 +174,37 @@ def test_a_page_that_cannot_be_written(call: Call, ended: Server) -> None:
     found = call("report", "test", "--html", "/nowhere/page.html")
     assert found.code == 2
     assert "cannot be written to /nowhere/page.html" in found.err
+
+
+def test_what_the_cluster_saw_is_beside_it(
+    call: Call, put: Callable[..., None], server: Server, tmp_path: Path
+) -> None:
+    """Faults with their bounds, expectations, scale-ups: in the terminal and on the page, with the status' words."""
+    bound = {
+        "metric": "ResponseTime", "statistic": "P95", "operator": "LessThan", "result": "Failed",
+        "observed": "900 ms", "wanted": "< 800 ms", "message": "P95 was 900 ms while slow was in force",
+    }  # fmt: skip
+    fault = {"name": "slow", "result": "Recovered", "via": "DelayProxy", "injectedTime": "2026-01-01T12:00:05Z"}
+    scaling = {
+        "changes": [{"time": "2026-01-01T12:00:03Z", "desired": 2, "ready": 1}],
+        "expectations": [{"name": "grows", "result": "Passed", "observed": "3", "wanted": "3", "message": "3 in time"}],
+        "scaleUps": [{"fromReplicas": 1, "toReplicas": 3, "seconds": {"decided": "6"}}],
+        "message": "the HPA had no metric for 3 s",
+    }
+    verdict = str(usual().verdict)
+    artifacts = [{"kind": "ConfigMap", "name": "chat-1-report"}]
+    put(finished(1, verdict, artifacts=artifacts, faults=[{**fault, "tolerate": [bound]}], scaling=scaling))
+    server.keep("chat-1-report", a_document())
+
+    said = call("report", "chat")
+    page = call("report", "chat", "--html", str(tmp_path / "page.html"))
+
+    assert (said.code, page.code) == (0, 0), said.err
+    root = read((tmp_path / "page.html").read_text())
+    assert root.rows("Faults")[1] == ["slow", "Recovered", "DelayProxy", "12:00:05", "–", ""]
+    assert root.rows("Bounds over faults")[1][-1] == bound["message"]
+    assert root.rows("Autoscaler")[1] == ["grows", "Passed", "3", "3", "3 in time"]
+    assert root.rows("Scale-ups")[1] == ["1 → 3", "–", "+6 s", "–", "–", "–"]
+    assert "the HPA had no metric for 3 s" in root.text
+    assert "  slow · Recovered · DelayProxy · 12:00:05 · –" in said.out
+    assert "the HPA had no metric for 3 s" in said.out
