@@ -6,11 +6,20 @@ would type (kubectl, helm); each step is printed with how long it usually takes.
 """
 
 import argparse
+import subprocess
 import sys
 
-from clusters import CLUSTERS, Cluster
-from live import follow
-from steps import DemoError, announce, apply_sample, install_operator, install_target
+from clusters import CLUSTERS, Cluster, environment
+from steps import NAMESPACE, DemoError, announce, apply_sample, install_operator, install_target
+
+WHERE_NEXT = """
+Where to look next:
+  export KUBECONFIG={kubeconfig}
+  kubectl -n {namespace} get loadtests                      # all runs, with their verdicts
+  kubectl -n {namespace} describe loadtest {name}           # conditions, evidence, events
+  kubectl loadtest report {name} -n {namespace} --html report.html  # charts, stages, distributions
+  kubectl -n {namespace} apply -f deploy/samples/too-strict.yaml    # one that fails, and says why
+"""
 
 
 def prepare(cluster: Cluster) -> None:
@@ -27,6 +36,14 @@ def run(cluster: Cluster) -> int:
     prepare(cluster)
     apply_sample(cluster, "chat-capacity")
     return follow(cluster, "chat-capacity")
+
+
+def follow(cluster: Cluster, name: str) -> int:
+    """Show the LoadTest as `kubectl loadtest watch` does; gives its exit code, which is the verdict's."""
+    command = [sys.executable, "-m", "kubectl_loadtest", "watch", name, "-n", NAMESPACE]
+    code = subprocess.run(command, env=environment(cluster), check=False).returncode
+    print(WHERE_NEXT.format(name=name, namespace=NAMESPACE, kubeconfig=cluster.kubeconfig))
+    return code
 
 
 def main() -> int:

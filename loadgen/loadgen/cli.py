@@ -66,6 +66,8 @@ def run(
 
     The value of target.authorization comes from the environment variable LOADTEST_AUTHORIZATION.
     """
+    if html is not None and not html.parent.is_dir():
+        _stop(ValueError(f"--html {html}: there is no folder {html.parent}; nothing was sent"), ExitCode.BAD_INPUT)
     try:
         plan, access = _plan(file)
         report = asyncio.run(_run(plan, url, workers, access, _material(plan, access, data)))

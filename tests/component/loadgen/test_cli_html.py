@@ -50,3 +50,11 @@ def test_what_cannot_be_written_is_said(page: str, files: int, said: str, report
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_page_without_a_folder_is_said_before_the_load(tmp_path: Path) -> None:
+    """Not after an hour of it."""
+    done = loadgen("run", "plan.yaml", "--url", "http://127.0.0.1:1", "--html", str(tmp_path / "nowhere" / "page.html"))
+
+    assert done.returncode == 2
+    assert "nothing was sent" in done.stderr

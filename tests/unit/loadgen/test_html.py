@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadgen.core.judge import judgement, verdict
 from loadgen.core.stats import summary
 from loadgen.core.stats.tally import Tally
-from loadgen.model.plan import Plan
-from loadgen.model.report import Report, Verdict
+from loadgen.model.plan import Plan, Severity
+from loadgen.model.report import ErrorCount, Report, Result, ThresholdResult, Validity, ValidityLevel, Verdict
 from loadgen.report import terminal
 from loadgen.report.html import page
 from loadgen.report.html.markup import document, el
@@ -22,27 +21,31 @@ from unit.loadgen.deltas import a_cell, a_delta, a_tally, steady
 from unit.loadgen.pages import read
 from unit.loadgen.plans import a_plan, opened
 
-CHAT = {
-    "name": "chat",
-    "openAIChat": {"model": "m", "prompt": {"text": "hi"}, "maxTokens": 5},
-    "http": None,
-}
-FAST = {"name": "fast", "metric": "ResponseTime", "statistic": "P50", "operator": "LessThan", "value": 50}
+THRESHOLDS = (
+    ThresholdResult(
+        name="fast", result=Result.FAILED, severity=Severity.ERROR, observed="34.5 ms", wanted="< 30 ms", window="s1",
+        message="fast: P50 of ResponseTime was 34.5 ms in stage s1, wanted < 30 ms (15 % too much)",
+    ),
+    ThresholdResult(
+        name="slowest", result=Result.UNKNOWN, severity=Severity.WARNING, observed="n/a (n < 662)", wanted="< 1 s",
+        window="run", message="slowest: about 60 more requests would decide",
+    ),
+)  # fmt: skip
+MEASURED = Validity(level=ValidityLevel.DEGRADED, reasons=("lag P99 was 30 ms: use more workers",), schedule_lag_p99=30)
 
 
 def a_report(plan: Plan, tally: Tally, **changes: Any) -> Report:
-    """Judged as on a laptop."""
-    measured = judgement.measured(plan, tally, allowed_cores=2, ceilings={})
-    word, message = verdict.judge(measured.findings())
+    """The figures are the tally's; what was judged is made up."""
     report = summary.report(
-        plan, tally, target="http://web:80", start_time="2026-01-01T12:00:00Z", verdict=word, message=message,
-        validity=measured.validity, thresholds=measured.thresholds, workers=summary.workers(tally, {0: 1.5}),
+        plan, tally, target="http://web:80", start_time="2026-01-01T12:00:00Z", verdict=Verdict.FAILED,
+        message=THRESHOLDS[0].message, validity=MEASURED, thresholds=THRESHOLDS,
+        workers=summary.workers(tally, {0: 1.5}),
     )  # fmt: skip
     return report.model_copy(update=changes)
 
 
 def usual() -> Report:
-    plan = a_plan(opened(10, 5, warmup=True), opened(10, 20), thresholds=[FAST])
+    plan = a_plan(opened(10, 5, warmup=True), opened(10, 20))
     return a_report(plan, steady(plan, ms=[20.0 + n for n in range(30)]))
 
 
@@ -90,7 +93,8 @@ def test_the_page_says_what_the_report_says(name: str) -> None:
         f"stage {w.name}{' (warmup)' if w.warmup else ''}" for w in report.stages
     ] + [f"request {w.name}" for w in report.requests]
     for found in report.thresholds:
-        assert [str(found.result), found.name, found.observed, found.wanted, found.window, found.message] in root.rows(
+        name = f"{found.name}{' (warning)' if found.severity is Severity.WARNING else ''}"
+        assert [str(found.result), name, found.observed, found.wanted, found.window, found.message] in root.rows(
             "What was asked"
         )
     for reason in report.validity.reasons:
@@ -134,9 +138,7 @@ def test_text_stays_text() -> None:
             "message": EVIL,
             "target": f"http://{EVIL}",
             "plan": plan,
-            "total": report.total.model_copy(
-                update={"errors": (summary.ErrorCount(failure=EVIL, count=3),), "name": EVIL}
-            ),
+            "total": report.total.model_copy(update={"errors": (ErrorCount(failure=EVIL, count=3),), "name": EVIL}),
             "validity": report.validity.model_copy(update={"reasons": (EVIL,)}),
             "thresholds": tuple(one.model_copy(update={"name": EVIL, "message": EVIL}) for one in report.thresholds),
         }

@@ -16,6 +16,9 @@ MOST_POINTS = 800
 LOG_FROM = 50.0
 """A logarithmic axis where the largest value is so many times the smallest."""
 
+LEAST = 1e-9
+"""What is smaller is as good as zero, which no logarithmic axis has."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scale:
@@ -41,7 +44,7 @@ def vertical(values: Iterable[float], first: float, last: float, *, may_be_logar
     """From zero to a round number above the largest; by decades where the values are far apart and none is zero."""
     found = sorted(value for value in values if math.isfinite(value))
     top = found[-1] if found else 0.0
-    if may_be_logarithmic and found and found[0] > 0 and top / found[0] >= LOG_FROM:
+    if may_be_logarithmic and found and found[0] > LEAST and top / found[0] >= LOG_FROM:
         return Scale(10.0 ** math.floor(math.log10(found[0])), 10.0 ** math.ceil(math.log10(top)), first, last, True)
     step = _step(top)
     return Scale(0.0, step * max(1, math.ceil(top / step - 1e-9)), first, last)

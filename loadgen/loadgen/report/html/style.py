@@ -15,7 +15,8 @@ STYLE = """
   figure, tr { break-inside: avoid; } h2 { break-after: avoid; } body { max-width: none !important; } }
 * { box-sizing: border-box; }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); margin: 0 auto;
-  padding: 1.2rem; max-width: 72rem; overflow-wrap: anywhere; }
+  padding: 1.2rem; max-width: 72rem; overflow-wrap: break-word; }
+h1, p, dd, pre, figcaption { overflow-wrap: anywhere; }
 h1 { font-size: 1.7rem; margin: 0; } h2 { font-size: 1.2rem; margin: 2rem 0 .5rem; } p { margin: .4rem 0; }
 .Passed { color: var(--passed); } .Failed, .Error, .Aborted { color: var(--failed); }
 .Inconclusive, .Unknown { color: var(--unsure); }
@@ -24,7 +25,7 @@ nav a { margin-right: 1rem; } a { color: var(--c0); }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; min-width: 100%; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding: .3rem 0; } th, td { text-align: left; padding: .25rem .6rem; vertical-align: top;
   border-bottom: 1px solid var(--rule); } tbody th { font-weight: 500; } td.number { text-align: right; white-space: nowrap; }
-thead th { white-space: nowrap; }
+thead th { white-space: nowrap; } td { max-width: 36rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; } dt { color: var(--soft); } dd { margin: 0; }
 figure { margin: 1rem 0; } svg { width: 100%; height: auto; display: block; }
 svg text { fill: var(--soft); font: 12px system-ui, sans-serif; }

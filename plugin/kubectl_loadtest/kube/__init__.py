@@ -1,0 +1,1 @@
+"""The API server: which one, and talking to it. Its errors are translated here, once; nobody else sees a status code."""
