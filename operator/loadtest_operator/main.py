@@ -96,6 +96,7 @@ def identity(chosen: Settings) -> str:
 async def operate(context: Context) -> None:
     """kopf and what runs beside it for ever; whoever ends first ends the others. Raises BackgroundError where that was not kopf:
     then the process must end, for nobody would notice that nothing is tidied up any more."""
+    context.metrics.leading.set(1)
     registry = kopf.OperatorRegistry()
     startup.register(registry)
     loadtest.register(registry, context)

@@ -230,3 +230,14 @@ def test_every_value_is_in_the_schema_and_back() -> None:
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     schema = json.loads((CHART / "values.schema.json").read_text())
     assert set(schema["properties"]) - {"global"} == set(values)
+
+
+def test_alerts_are_the_rules_that_are_tested(helm: str) -> None:
+    """Those of test_alerts.py, and only the place of the runbook is the administrator's."""
+    rules = (CHART / "files" / "rules" / "loadtest.yaml").read_text()
+    flags = ["--set", "alerts.enabled=true", "--set", "alerts.runbook=https://wiki.example/alerts"]
+    command = [helm, "template", "x", str(CHART), "--api-versions", "monitoring.coreos.com/v1", *flags]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    bodies = [body for body in yaml.load_all(done.stdout, Loader=yaml.CSafeLoader) if body]
+    (made,) = of_kind(bodies, "PrometheusRule")
+    assert made["spec"] == yaml.safe_load(rules.replace(": docs/alerts.md", ": https://wiki.example/alerts"))

@@ -80,9 +80,9 @@ class Exporter(Collector):
         for metric in _NAMES:
             yield self._histogram(metric)
         totals = self._totals
-        yield self._counter("output_tokens", totals.output_tokens)
-        yield self._counter("received_bytes", totals.bytes_received)
-        yield self._counter("connections_opened", totals.connections_opened)
+        yield self._counter("output_tokens", "Output tokens that arrived.", totals.output_tokens)
+        yield self._counter("received_bytes", "Bytes of answers that arrived.", totals.bytes_received)
+        yield self._counter("connections_opened", "Connections that were opened.", totals.connections_opened)
         yield from self._gauges()
 
     def _gauges(self) -> Iterator[Family]:
@@ -97,8 +97,8 @@ class Exporter(Collector):
     def _gauge(self, name: str, text: str) -> GaugeMetricFamily:
         return GaugeMetricFamily(name, text, labels=list(self._run))
 
-    def _counter(self, name: str, value: int) -> CounterMetricFamily:
-        family = CounterMetricFamily(f"loadtest_{name}", f"{name} of this worker.", labels=list(self._run))
+    def _counter(self, name: str, text: str, value: int) -> CounterMetricFamily:
+        family = CounterMetricFamily(f"loadtest_{name}", text, labels=list(self._run))
         family.add_metric(list(self._run.values()), value)
         return family
 

@@ -1,7 +1,8 @@
 """The operator's own Prometheus metrics, in a registry of its own, and the port they are read from.
 
 A run's series carry {namespace, loadtest, run}; they go when the LoadTest goes or its next run begins. No label
-takes values that a target or a user could multiply.
+takes values that a target or a user could multiply. Units are base units (seconds, ratios); no name is also one of a
+worker's (`loadgen/runtime/worker/exporter.py`), for one name has one type.
 """
 
 from collections.abc import Iterable
@@ -9,6 +10,7 @@ from collections.abc import Iterable
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from loadtest_operator.api.outcome import FaultResult
 from loadtest_operator.api.status import LoadTestStatus, Percentiles
 
 RUN = ("namespace", "loadtest", "run")
@@ -23,13 +25,16 @@ class Metrics:
         self.info = self._gauge("loadtest_run_info", "A run and where it is", *RUN, "phase")
         self.verdict = self._gauge("loadtest_verdict", "1 for the verdict of a finished run", *RUN, "verdict")
         self.rate = self._gauge("loadtest_requests_per_second", "Successes per second", *RUN, "stage")
-        self.errors = self._gauge("loadtest_error_percent", "Share of planned requests that went wrong", *RUN)
-        self.response = self._gauge("loadtest_response_time_seconds", "Response time", *RUN, "quantile")
-        self.first_token = self._gauge("loadtest_ttft_seconds", "Time to first token", *RUN, "quantile")
+        self.errors = self._gauge("loadtest_error_ratio", "Share of planned requests that went wrong, 0 to 1", *RUN)
+        self.response = self._gauge("loadtest_run_response_time_seconds", "Response time", *RUN, "statistic")
+        self.first_token = self._gauge(
+            "loadtest_run_time_to_first_token_seconds", "Time to first token", *RUN, "statistic"
+        )
         self.replicas = self._gauge("loadtest_target_replicas", "Replicas of the target", *RUN, "kind")
         self.workers = self._gauge("loadtest_workers", "Workers by state", *RUN, "state")
         self.stage = self._gauge("loadtest_stage_info", "1 for the stage that the load is in", *RUN, "stage")
-        self.progress = self._gauge("loadtest_progress_percent", "How much of the load is over", *RUN)
+        self.progress = self._gauge("loadtest_progress_ratio", "How much of the load is over, 0 to 1", *RUN)
+        self.faults = self._gauge("loadtest_faults", "Faults of the run by what became of them", *RUN, "result")
         self.ticks = Histogram(
             "loadtest_operator_reconcile_seconds", "One look at one LoadTest", registry=self.registry
         )
@@ -43,6 +48,9 @@ class Metrics:
         )
         self.lag = Gauge("loadtest_operator_loop_lag_seconds", "How late the event loop is", registry=self.registry)
         self.active = Gauge("loadtest_operator_active_runs", "Runs that are not finished", registry=self.registry)
+        self.leading = Gauge(
+            "loadtest_operator_leading", "1 while this process holds the lease and acts", registry=self.registry
+        )
 
     def show(self, namespace: str, name: str, status: LoadTestStatus) -> None:
         """The run's gauges, from its status."""
@@ -54,10 +62,12 @@ class Metrics:
         self._one_of(self.info, labels, [status.phase] if status.phase else [])
         self._one_of(self.verdict, labels, [status.verdict] if status.verdict else [])
         self._one_of(self.stage, labels, [status.run.current_stage] if status.run.current_stage else [])
-        self.progress.labels(*labels).set(status.run.progress_percent or 0)
+        self.progress.labels(*labels).set((status.run.progress_percent or 0) / 100)
         self._show_workers(labels, status)
         self._show_figures(labels, status)
         self._show_replicas(labels, status)
+        for result in FaultResult if status.faults else ():
+            self.faults.labels(*labels, result).set(sum(fault.result is result for fault in status.faults))
 
     def forget(self, namespace: str, name: str) -> None:
         """The run's series go."""
@@ -88,7 +98,7 @@ class Metrics:
     def _run_gauges(self) -> Iterable[Gauge]:
         return (
             self.info, self.verdict, self.rate, self.errors, self.response, self.first_token,
-            self.replicas, self.workers, self.stage, self.progress,
+            self.replicas, self.workers, self.stage, self.progress, self.faults,
         )  # fmt: skip
 
     def _one_of(self, gauge: Gauge, labels: tuple[str, str, str], values: list[str]) -> None:
@@ -104,22 +114,27 @@ class Metrics:
         summary = status.summary
         if summary is None:
             return
-        self.rate.labels(*labels, "").set(float(summary.requests_per_second or 0))
+        _known(self.rate, (*labels, ""), summary.requests_per_second)
         for stage in summary.stages:
-            self.rate.labels(*labels, stage.name).set(float(stage.requests_per_second or 0))
-        self.errors.labels(*labels).set(float(summary.error_percent or 0))
+            _known(self.rate, (*labels, stage.name), stage.requests_per_second)
+        _known(self.errors, labels, summary.error_percent, 100)
         self._show_quantiles(self.response, labels, summary.response_time_milliseconds)
         self._show_quantiles(self.first_token, labels, summary.ttft_milliseconds)
 
     def _show_quantiles(self, gauge: Gauge, labels: tuple[str, str, str], found: Percentiles | None) -> None:
         for name in ("p50", "p90", "p95", "p99"):
-            value = getattr(found, name, None)
-            if value is not None:
-                gauge.labels(*labels, f"0.{name[1:]}").set(float(value) / 1000)
+            _known(gauge, (*labels, name.upper()), getattr(found, name, None), 1000)
 
     def _show_replicas(self, labels: tuple[str, str, str], status: LoadTestStatus) -> None:
         if status.scaling is None or not status.scaling.changes:
             return
         last = status.scaling.changes[-1]
-        self.replicas.labels(*labels, "desired").set(last.desired or 0)
-        self.replicas.labels(*labels, "ready").set(last.ready or 0)
+        _known(self.replicas, (*labels, "desired"), last.desired)
+        _known(self.replicas, (*labels, "ready"), last.ready)
+
+
+def _known(gauge: Gauge, labels: tuple[str, ...], value: str | int | None, per: float = 1) -> None:
+    """What is not known has no sample: a zero would be a claim."""
+    gauge.remove(*labels)
+    if value is not None:
+        gauge.labels(*labels).set(float(value) / per)
