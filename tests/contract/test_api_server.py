@@ -81,6 +81,7 @@ def test_unknown_field_is_told(server: Server) -> None:
         ("requests", {"requests.0.openAIChat.maxTokens": 5}),
         ("load", {"load.stages.1.arrivalRate": 5}),
         ("thresholds", {"thresholds": None}),
+        ("defaults", {"defaults": {"errorPercent": 9}}),
         ("scaling", {"scaling": None}),
         ("faults", {"faults.0.durationSeconds": 31}),
         ("results", {"results.keepRuns": 3}),

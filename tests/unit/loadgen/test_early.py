@@ -163,8 +163,7 @@ def failing(errors: int) -> tuple[Plan, Tally]:
 def test_auto_stop_says_why() -> None:
     plan, tally = failing(30)
     assert auto_stop(plan, tally, 60) == (
-        "75 % of the 1200 requests that ended in the last 30 s failed, mostly ConnectRefused; "
-        "load.autoStop stops at 50 %"
+        "900 of the 1200 requests of the last 30 s failed (75 %, mostly ConnectRefused); load.autoStop stops at 50 %"
     )
 
 
@@ -179,6 +178,24 @@ def test_auto_stop_can_be_turned_off() -> None:
 
 
 def test_auto_stop_sees_time_outs_that_are_longer_than_its_window() -> None:
+    """Once as many seconds as its window have had their time."""
     plan = a_plan(opened(10, 600))
-    tally = a_tally(plan, *(a_delta(at + 60, a_cell(at, errors={"TotalTimeout": 10})) for at in range(60)))
-    assert auto_stop(plan, tally, 120)
+    begun = [a_delta(at, a_cell(at, planned=10)) for at in range(120)]
+    ended = [a_delta(at + 60, a_cell(at, planned=0, errors={"TotalTimeout": 10})) for at in range(60)]
+    tally = a_tally(plan, *begun, *ended)
+    assert auto_stop(plan, tally, 80) is None
+    assert auto_stop(plan, tally, 120) == (
+        "300 of the 300 requests of seconds 30 to 60 failed (100 %, mostly TotalTimeout); load.autoStop stops at 50 %"
+    )
+
+
+@pytest.mark.parametrize("stage", [opened(10, 600), closed(360, 600)])
+def test_auto_stop_does_not_take_fast_failures_for_all(stage: dict[str, Any]) -> None:
+    """A tenth fails at once, the others are answered after forty seconds: before that only failures have ended."""
+    plan = a_plan(stage)
+    known = 1 if stage.get("concurrency") else 10
+    begun = [a_delta(at, a_cell(at, planned=known, errors={"Http500": 1})) for at in range(120)]
+    ended = [a_delta(at + 40, a_cell(at, planned=10 - known, ms=[40_000] * 9)) for at in range(120)]
+    for now in range(30, 160, 10):
+        told = a_tally(plan, *(delta for delta in (*begun, *ended) if delta.second < now))
+        assert auto_stop(plan, told, now) is None, now

@@ -99,6 +99,16 @@ def test_littles_law_is_checked(per_second: int, error: float) -> None:
     assert window.little_law_error_percent == pytest.approx(error, abs=0.1)
 
 
+@pytest.mark.parametrize(("in_flight", "error"), [(1.0, 0), (1.5, 0), (2.5, 20), (0.8, 25)])
+def test_opening_connections_is_in_flight_too(in_flight: float, error: float) -> None:
+    """Ten a second, 100 ms from sending, and as much for the connection before it: between one and two are in flight."""
+    plan = a_plan(opened(10, 20))
+    times = {Metric.RESPONSE_TIME: [200] * 10, Metric.E2E_LATENCY: [100] * 10}
+    flying = {"in_flight_microseconds": round(1e6 * in_flight), "connections_opened": 10}
+    tally = a_tally(plan, *(a_delta(at, a_cell(at, ms=[1] * 10, metrics=times), **flying) for at in range(20)))
+    assert summary.total(plan, tally).little_law_error_percent == pytest.approx(error, abs=0.1)
+
+
 def test_littles_law_says_nothing_of_streams_whose_usage_comes_late() -> None:
     """The stream is in flight until its usage has come, its latency ends with the last output: 45 % off, and all is well."""
     plan = a_plan(closed(5, 20), requests=[CHAT])

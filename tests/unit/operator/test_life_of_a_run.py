@@ -133,8 +133,8 @@ def test_a_run_that_stopped_itself_failed_though_the_stop_cut_requests_off() -> 
     status = world.run()
 
     assert status.verdict is Verdict.FAILED
-    assert (status.message or "").startswith("92 % of the ")
-    assert "mostly Http500; load.autoStop stops at 50 %; also violated: errors-default" in (status.message or "")
+    assert (status.message or "").startswith("120 of the 200 requests of the last 5 s failed (60 %")
+    assert "mostly Http500); load.autoStop stops at 50 %; also violated: errors-default" in (status.message or "")
 
 
 def test_abort_on_fail_names_the_threshold_first() -> None:

@@ -4,7 +4,8 @@
 had its time. Which prefix that is may depend on the answers; the evidence holds for every prefix at once (`core.stats.confidence`). What
 is in flight is not counted as bad, nor the newest second, nor a fault's seconds. Means and rates are judged when their time has passed.
 
-`auto_stop` is no claim but a brake: too many of the requests that ended lately have failed.
+`auto_stop` is a brake: too many of the requests of the last seconds, or of as many seconds that have all had their time, have failed.
+What is in flight counts as if it would end well there too: fast failures beside slow answers are not alone.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from loadgen.model.plan import Severity
 from loadgen.model.report import Result
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from loadgen.core.stats.tally import Tally
     from loadgen.model.plan import Plan, Threshold
@@ -70,12 +71,7 @@ def _known(scope: Scope) -> Scope:
 
 def _end(scope: Scope) -> int:
     """The first second of the scope in which something is open."""
-    settled = scope.tally.settled - LATE_SECONDS
-    patience = max(
-        one.timeout_seconds
-        for i, one in enumerate(scope.plan.requests)
-        if scope.requests is None or i in scope.requests
-    )
+    settled, patience = scope.tally.settled - LATE_SECONDS, _patience(scope.plan, scope.requests)
     closed = any(scope.plan.load.stages[index].concurrency for index in scope.places)
     open_ = scope.grid.open
     for place, second in enumerate(scope.seconds):
@@ -86,18 +82,34 @@ def _end(scope: Scope) -> int:
     return FOREVER
 
 
+def _patience(plan: Plan, requests: Collection[int] | None = None) -> int:
+    """Seconds after which every request of these kinds has its outcome."""
+    return max(one.timeout_seconds for index, one in enumerate(plan.requests) if requests is None or index in requests)
+
+
 def auto_stop(plan: Plan, tally: Tally, now_second: int) -> str | None:
-    """Why the run only hammers a broken target: too many of the requests that ended lately have failed."""
+    """Why the run only hammers a broken target."""
     rule = plan.load.auto_stop
-    if rule.disabled or now_second < rule.window_seconds:
+    if rule.disabled:
         return None
-    lately = range(now_second - rule.window_seconds, now_second)
-    ended = tally.ended(lately)
-    total = ended.succeeded + ended.bad
-    if total < FEWEST_FOR_STOP or 100 * ended.bad < rule.error_percent * total:
+    ends = (now_second, now_second - _patience(plan))
+    windows = (range(end - rule.window_seconds, end) for end in ends if end >= rule.window_seconds)
+    return next((why for window in windows if (why := _mostly_failed(plan, tally, window, now_second))), None)
+
+
+def _mostly_failed(plan: Plan, tally: Tally, window: range, now_second: int) -> str | None:
+    scope = Scope(plan, tally, tuple(window), None, None, name="run", where="in the run")
+    counts, rule = scope.counts, plan.load.auto_stop
+    bad = counts.failed + counts.dropped
+    # A closed stage's requests in flight are not told of: they are as many as its slots.
+    slots = max(plan.load.stages[index].concurrency or 0 for index in scope.places)
+    total = counts.planned + (slots if window.stop == now_second else 0)
+    if total < FEWEST_FOR_STOP or 100 * bad < rule.error_percent * total:
         return None
-    scope = Scope(plan, tally, tuple(lately), None, None, name="run", where="in the run")
+    when = (
+        f"the last {rule.window_seconds} s" if window.stop == now_second else f"seconds {window.start} to {window.stop}"
+    )
     return (
-        f"{100 * ended.bad / total:.0f} % of the {total} requests that ended in the last {rule.window_seconds} s failed"
-        f"{scope.mostly}; load.autoStop stops at {rule.error_percent} %"
+        f"{bad} of the {counts.planned} requests of {when} failed ({100 * bad / counts.planned:.0f} %{scope.mostly}); "
+        f"load.autoStop stops at {rule.error_percent} %"
     )

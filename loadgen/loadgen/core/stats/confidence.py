@@ -6,6 +6,8 @@ fractions, so that k of n dependent attempts count as k/d of n/d independent one
 Dependence: what happens in one second is like what happened in the one before (queues). Batch means (Law and Kelton, Simulation Modeling
 and Analysis, 2000, ch. 9.5.3): the seconds are cut into at most twenty batches, and how much batches differ tells the variance of the
 whole. The design effect d (Kish, Survey Sampling, 1965) is that variance over the one of independent attempts, and never below 1.
+What a scope is too short to show is not in it: a queue that is nearly full remembers minutes, and at its very bound a few minutes of it
+may look surer than they are (M/M/1 at 80 %: 5 % false Passed after twenty minutes, 19 % after five; counted as independent, 40 %).
 
 Sequences: `evidence_above` is a mixture of likelihood ratios over all shares above the limit (Robbins, Ann. Math. Stat. 41, 1970). While
 the true share is at or below the limit it is a nonnegative supermartingale, so that by Ville's inequality (1939) it *ever* reaches 1/α
@@ -31,6 +33,8 @@ DOUBT = 0.05
 EARLY_DOUBT = 0.01
 """The same for a claim that may be made at any second."""
 BATCHES = 20
+NORMAL_QUANTILE = 1.6448536
+"""Where the normal distribution reaches 95 %."""
 FEWEST_BATCHES = 5
 """With fewer there is nothing to see dependence by."""
 _TINY = 1e-300
@@ -65,7 +69,8 @@ def design_effect(hits: Seconds, attempts: Seconds) -> float:
     parts, sizes = _batched(hits[busy]), _batched(attempts[busy])
     residuals = parts - rate * sizes
     variance = len(parts) / (len(parts) - 1) * float(residuals @ residuals)
-    return max(1.0, variance / (total * rate * (1 - rate)))
+    unsure = (t_quantile(len(parts) - 1) / NORMAL_QUANTILE) ** 2  # so few batches tell the variance itself only roughly
+    return max(1.0, unsure * variance / (total * rate * (1 - rate)))
 
 
 def ratio(parts: Seconds, sizes: Seconds) -> tuple[float, Interval | None] | None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from loadgen.model.plan import Plan
     from loadgen.model.report import ThresholdResult, Validity, Verdict
 
+REUSED_SHARE = 0.01
+"""Of requests, those that open a connection, up to which connections count as kept."""
 GENERATOR = f"loadgen {__version__}"
 
 
@@ -96,6 +99,15 @@ class _Flow:
     little: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _InFlight:
+    """Requests in flight, on average over so many seconds, and connections opened for them."""
+
+    mean: float
+    length: int
+    opened: int
+
+
 def _flow(plan: Plan, tally: Tally, span: frozenset[int], chosen: Selection, requests: Collection[int] | None) -> _Flow:
     beats = list(tally.pulses(span))
     length = max(len(span), 1)
@@ -105,7 +117,8 @@ def _flow(plan: Plan, tally: Tally, span: frozenset[int], chosen: Selection, req
         return _Flow(tokens)
     mean = sum(beat.in_flight_microseconds for beat in beats) / 1e6 / length
     peak = max((beat.peak_in_flight for beat in beats), default=0)
-    return _Flow(tokens, mean, peak, _little(chosen, mean, length, streamed=any(one.streams for one in plan.requests)))
+    opened = sum(beat.connections_opened for beat in beats)
+    return _Flow(tokens, mean, peak, _little(plan, chosen, _InFlight(mean, length, opened)))
 
 
 def _have_tokens(plan: Plan, requests: Collection[int] | None) -> bool:
@@ -113,19 +126,31 @@ def _have_tokens(plan: Plan, requests: Collection[int] | None) -> bool:
     return any(request.http is None for request in chosen)
 
 
-def _little(chosen: Selection, mean: float, length: int, *, streamed: bool) -> float | None:
+def _little(plan: Plan, chosen: Selection, flow: _InFlight) -> float | None:
     """|L − λW| / L in percent: requests in flight as counted, against sent rate × mean time in the system.
 
     Only where it must hold: nearly all requests have a latency, they are short beside the window, and they end with their
-    last output. A stream's usage may come late, while the request is still in flight.
+    last output. A stream's usage may come late, while the request is still in flight. Opening a connection is in flight too, and only the
+    response time of open arrivals has it: where many are opened W is known between that and the latency from sending.
     """
-    if streamed:
-        return None
-    latency = chosen.histogram(Metric.E2E_LATENCY)
+    latency, length = chosen.histogram(Metric.E2E_LATENCY), flow.length
     settled = latency.count >= 0.99 * chosen.counts.sent
-    if not (mean and latency.count and settled and latency.mean / 1e6 * 10 <= length):
+    if any(one.streams for one in plan.requests):
         return None
-    return 100.0 * abs(mean - latency.total / 1e6 / length) / mean
+    if not (flow.mean and latency.count and settled and latency.mean / 1e6 * 10 <= length):
+        return None
+    low = latency.total / 1e6 / length
+    high = max(low, _longest(plan, chosen, flow, low))
+    return 100.0 * max(low - flow.mean, flow.mean - high, 0.0) / flow.mean
+
+
+def _longest(plan: Plan, chosen: Selection, flow: _InFlight, low: float) -> float:
+    """The most that λW can be."""
+    if flow.opened <= REUSED_SHARE * chosen.counts.sent:
+        return low
+    if any(stage.concurrency for stage in plan.load.stages):
+        return math.inf
+    return chosen.histogram(Metric.RESPONSE_TIME).total / 1e6 / flow.length
 
 
 def _latencies(chosen: Selection, tally: Tally, span: frozenset[int]) -> dict[Metric, Distribution]:
