@@ -121,5 +121,5 @@ class Metrics:
         if status.scaling is None or not status.scaling.changes:
             return
         last = status.scaling.changes[-1]
-        self.replicas.labels(*labels, "desired").set(last.desired or 0)
+        self.replicas.labels(*labels, "desired").set((last.replicas if last.desired is None else last.desired) or 0)
         self.replicas.labels(*labels, "ready").set(last.ready or 0)

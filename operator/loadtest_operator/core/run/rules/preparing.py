@@ -18,6 +18,7 @@ from loadtest_operator.core.fleet import manifests
 from loadtest_operator.core.fleet.pods import Problem
 from loadtest_operator.core.observed import Observed
 from loadtest_operator.core.run.lifecycle import Event
+from loadtest_operator.core.run.rules import feasible
 from loadtest_operator.core.run.rules.always import stop
 from loadtest_operator.core.run.step import QUICK, Rule, Step
 
@@ -168,6 +169,7 @@ RULES: tuple[Rule, ...] = (
     probe_refused,
     probe_not_done,
     target_found_ready,
+    *feasible.RULES,
     workers_missing,
     workers_in_trouble,
     worker_failed,
