@@ -122,7 +122,7 @@ def blind_from(second: float, until: float | None = None, **changes: Any) -> dic
 
 
 HELD: Mapping[str, tuple[dict[str, Any], Mapping[float, TargetView], str]] = {
-    "swings cannot be excluded without a metric": (flapping(9), blind_from(2, 710), "from second 2 to 709"),
+    "swings cannot be excluded without a metric": (flapping(9), blind_from(2, 710), "from second 2 to 710"),
     "it did not shrink, and had no metric": (
         down(), {-5: a_view(1), 40: a_view(3), 75: a_view(3, scaler=BLIND), 500: a_view(3)}, "MetricUnavailable",
     ),
@@ -232,7 +232,7 @@ def test_the_pods_own_times_tell_what_nobody_saw() -> None:
 
 def test_the_autoscalers_own_time_tells_what_nobody_saw() -> None:
     """It decided nothing while nobody looked, by its lastScaleTime: there was nothing to be missed."""
-    never = a_view(2, *grown(2, ready=-20, created=-30), scaler=replace(HPA, last_scale_time=at(-30)))
+    never = a_view(2, *grown(2, ready=-20, created=-30), scaler=replace(HPA, last_scale_time=at(-30), since=at(-60)))
 
     assert judged(a_spec(**up()), watched({-5: never}, 200, away=GONE)).result == "Failed"
     assert judged(a_spec(**flapping()), watched({-5: never}, 400, away=GONE)).result == "Passed"

@@ -68,9 +68,10 @@ class View:
         return tuple(sample for sample in self.timeline.from_moment(start) if sample.time <= end)
 
     def blindness(self, start: datetime, end: datetime) -> tuple[Span, ...]:
-        """When there was an autoscaler that could not act, or none."""
-        found = spans.spans(self.timeline, can_see, spans.seen_in)
-        return tuple(span for span in spans.within(found, start, end) if span.value is False and span.seconds)
+        """When the autoscaler could not act, was not there, or may have been so in a gap."""
+        found = spans.within(spans.spans(self.timeline, is_blind, spans.seen_in), start, end)
+        unseen = {gap.because for gap in self.timeline.gaps}
+        return tuple(span for span in found if span.seconds and (span.value or span.because in unseen))
 
     def describe(self, span: Span) -> str:
         """Why a stretch of time keeps something from being decided, with how long and when, and what would decide it."""
@@ -106,8 +107,8 @@ class Finding:
     """Where what makes it unknown names it."""
 
 
-def can_see(sample: Sample) -> bool:
-    return sample.scaler is not None and not sample.scaler.blind_because
+def is_blind(sample: Sample) -> bool:
+    return sample.scaler is None or bool(sample.scaler.blind_because)
 
 
 def described(found: Sequence[Span], view: View, because: str) -> str:
