@@ -25,7 +25,7 @@ Trouble = Callable[[web.Request], int | str | None]
 """What to answer instead: a status, "hang", "reset", or nothing special."""
 PATH = re.compile(
     r"^(?P<root>/api/v1|/apis/[^/]+/[^/]+)(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[a-z]+)"
-    r"(?:/(?P<name>[^/]+))?(?:/(?P<sub>status|proxy.*))?$"
+    r"(?:/(?P<name>[^/]+))?(?:/(?P<sub>status|scale|proxy.*))?$"
 )
 
 
@@ -80,6 +80,8 @@ class Cluster:
     """What controllers do about a new object."""
     proxied: Callable[[str, str, web.Request], Awaitable[web.Response]] | None = None
     """The pods behind the pod proxy: pod, path, request."""
+    discovery: dict[str, Object] = field(default_factory=dict)
+    """More of it: by path, such as /apis/apps.example/v1."""
     watchers: list[tuple[Place, "asyncio.Queue[Object]"]] = field(default_factory=list)
     version: int = 100
 
@@ -121,7 +123,7 @@ class Cluster:
             request.transport.abort()
         if isinstance(trouble, int):
             return refusal(trouble, "trouble on demand")
-        if (known := DISCOVERY.get(request.path)) is not None:
+        if (known := {**DISCOVERY, **self.discovery}.get(request.path)) is not None:
             return web.json_response(known)
         found = PATH.match(request.path)
         if found is None:
@@ -153,6 +155,10 @@ class Cluster:
         return self._one(place, old, body, request)
 
     def _one(self, place: Place, old: Object, body: Any, request: web.Request) -> web.Response:
+        if request.method == "GET" and place.sub == "scale":
+            return web.json_response(
+                {"kind": "Scale", "metadata": old["metadata"], "spec": {"replicas": old["spec"]["replicas"]}}
+            )
         if request.method == "GET":
             return web.json_response(old)
         if request.method == "DELETE":

@@ -66,7 +66,7 @@ class Target(Access):
     url: Annotated[str, Field(pattern=r"^https?://[^/?#\s@]+(/[^?#\s]*)?$", max_length=512)] | None = None
     """Such as http://chat.example:8000, a base path may follow; only where the administrator allows URLs."""
     workload_ref: WorkloadReference | None = None
-    """What runs the target's pods. Default: found through the Service's pods."""
+    """What runs the target's pods: any kind with a scale subresource. Default: found through the Service's pods. Not with url."""
     readiness: Readiness = Readiness()
     """When the target counts as ready. Default: one ready endpoint within 600 s."""
 
@@ -79,6 +79,15 @@ class Target(Access):
         secure = self.service_ref.scheme == "HTTPS" if self.service_ref else str(self.url).startswith("https:")
         if self.tls is not None and not secure:
             raise ValueError("tls needs a target on https: set serviceRef.scheme: HTTPS, or a url with https://")
+        return self
+
+    @model_validator(mode="after")
+    def _a_url_has_no_workload(self) -> Self:
+        if self.url is not None and self.workload_ref is not None:
+            raise ValueError(
+                f"workloadRef {self.workload_ref.kind}/{self.workload_ref.name} does not go with url: what runs behind a "
+                "URL cannot be watched; use serviceRef, or leave workloadRef out"
+            )
         return self
 
     @property
@@ -99,19 +108,19 @@ class AutoscalerReference(Model):
 class ScaleUp(Model):
     """The target grows in time."""
 
-    to_at_least: Replicas
-    """Ready replicas that must be reached."""
+    to_at_least: Annotated[int, Field(ge=1, le=10_000)]
+    """Ready replicas that must be reached: more than there were when the load rose."""
     within_seconds: Seconds
     """Seconds from the beginning of fromStage in which they must be reached."""
     from_stage: Name
-    """Name of a stage in load.stages."""
+    """Name of a stage in load.stages in which the load rises, or that holds what a ramp before it has reached."""
 
 
 class ScaleDown(Model):
     """The target shrinks in time."""
 
     to_at_most: Replicas
-    """Replicas that the target must come down to."""
+    """Replicas that the target must come down to from more, as the autoscaler and the workload's spec ask for them."""
     within_seconds: Seconds
     """Seconds from the beginning of fromStage in which it must come down."""
     from_stage: Name
@@ -122,7 +131,8 @@ class ReactionTime(Model):
     """From a step of the load to the first new replica that serves."""
 
     max_seconds: Seconds
-    """Largest time from any step of the load to the first new replica after it, in seconds. Further scale-ups of a step are not judged."""
+    """Largest time from any step of the load to the first new replica that serves after it, in seconds. A step that nothing follows
+    is judged too; further scale-ups of a step are not."""
 
 
 class Flapping(Model):
@@ -309,6 +319,16 @@ class LoadTestSpec(Plan):
             raise ValueError(
                 f"activeDeadlineSeconds {self.active_deadline_seconds} is shorter than the stages and "
                 f"scaling.settleSeconds together ({needed} s)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_url_is_not_scaled(self) -> Self:
+        scaling = self.scaling
+        if self.target.url is not None and scaling is not None and (scaling.autoscaler_ref or scaling.expectations):
+            raise ValueError(
+                "scaling.autoscalerRef and scaling.expectations do not go with target.url: what runs behind a URL cannot be "
+                "watched; use target.serviceRef, or leave scaling out"
             )
         return self
 

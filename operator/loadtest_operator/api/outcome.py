@@ -53,10 +53,23 @@ class ReplicaChange(StatusModel):
     """When it was seen."""
     desired: int | None = None
     """Replicas that the autoscaler wanted."""
+    replicas: int | None = None
+    """Replicas that the workload's spec asked for."""
     current: int | None = None
-    """Pods of the workload."""
+    """Pods of the Service's selector that lived: neither ended nor being deleted."""
     ready: int | None = None
-    """Pods that were ready."""
+    """Pods in the Service's endpoints, each counted once."""
+
+
+class ObservationGap(StatusModel):
+    """A time in which nobody looked at the target."""
+
+    start_time: Time
+    """When it was last seen before."""
+    end_time: Time
+    """When it was seen again."""
+    message: Line = ""
+    """Why."""
 
 
 class ScaleUpSeconds(StatusModel):
@@ -97,6 +110,22 @@ class ScaleUpStatus(StatusModel):
     """The same in seconds since the load step."""
 
 
+class Cause(StrEnum):
+    """Why an expectation about the autoscaler was not met, or could not be judged."""
+
+    SCALING_DISABLED = "ScalingDisabled"
+    METRIC_UNAVAILABLE = "MetricUnavailable"
+    REPLICA_LIMIT = "ReplicaLimit"
+    REPLICAS_OWNED_ELSEWHERE = "ReplicasOwnedElsewhere"
+    ROLLOUT_IN_PROGRESS = "RolloutInProgress"
+    WITHIN_TOLERANCE = "WithinTolerance"
+    STABILIZED = "Stabilized"
+    BLOCKED_BY_UNREADY = "BlockedByUnready"
+    UNSCHEDULABLE = "Unschedulable"
+    SLOW_START = "SlowStart"
+    UNKNOWN = "Unknown"
+
+
 class ExpectationStatus(StatusModel):
     """One expectation about the autoscaler, judged."""
 
@@ -108,8 +137,10 @@ class ExpectationStatus(StatusModel):
     """What was seen."""
     wanted: Line = ""
     """What was wanted."""
+    cause: Cause | None = None
+    """The first cause, where it was not met or could not be judged; Unknown where nothing that was seen explains it."""
     message: Message = ""
-    """The same as a sentence."""
+    """The same as a sentence, with the cause's evidence and what to do about it."""
 
 
 class ScalingStatus(StatusModel):
@@ -126,9 +157,15 @@ class ScalingStatus(StatusModel):
     direction_changes: int | None = None
     """How often the wanted number of replicas turned from growing to shrinking or back."""
     changes: Annotated[tuple[ReplicaChange, ...], Field(max_length=64)] = ()
-    """Changes in the number of replicas, the first 64."""
+    """Changes in the number of replicas, the newest 64."""
+    earlier_changes: int | None = None
+    """How many changes came before those; all of them were judged, and the report has them."""
     scale_ups: Annotated[tuple[ScaleUpStatus, ...], Field(max_length=16)] = ()
     """Scale-ups, the first 16."""
+    more_scale_ups: int | None = None
+    """How many scale-ups came after those; all of them were judged."""
+    gaps: Annotated[tuple[ObservationGap, ...], Field(max_length=16)] = ()
+    """When nobody looked at the target, the newest 16; what may have happened then counts as not known."""
     expectations: Annotated[tuple[ExpectationStatus, ...], Field(max_length=16)] = ()
     """The expectations, judged."""
     message: Message | None = None

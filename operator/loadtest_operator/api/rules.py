@@ -313,6 +313,12 @@ RULES: dict[type[Model], tuple[Rule, ...]] = {
             "tls needs a target on https: set serviceRef.scheme: HTTPS, or a url with https://",
             field=".tls",
         ),
+        Rule(
+            "!has(self.url) || !has(self.workloadRef)",
+            "workloadRef does not go with url: what runs behind a URL cannot be watched; use serviceRef, or leave "
+            "workloadRef out",
+            field=".workloadRef",
+        ),
     ),
     loadtest.Expectation: (exactly_one("scaleUp", "scaleDown", "reactionTime", "flapping"),),
     loadtest.Fault: (Rule("has(self.networkDelay)", "set exactly one of networkDelay"),),
@@ -364,6 +370,13 @@ RULES: dict[type[Model], tuple[Rule, ...]] = {
         THRESHOLD_REQUEST,
         THRESHOLD_STAGES,
         EXPECTATION_STAGES,
+        Rule(
+            "!has(self.target.url) || !has(self.scaling) || !(has(self.scaling.autoscalerRef) "
+            "|| has(self.scaling.expectations) && self.scaling.expectations.size() > 0)",
+            "scaling.autoscalerRef and scaling.expectations do not go with target.url: what runs behind a URL cannot be "
+            "watched; use target.serviceRef, or leave scaling out",
+            field=".scaling",
+        ),
         FAULT_STAGE,
         FAULT_START,
         FAULT_FITS,

@@ -80,9 +80,7 @@ class RecoverFault:
 
 @dataclass(frozen=True, slots=True)
 class SaveTimeline:
-    """Keep what was seen of the target for an operator that comes after a crash."""
-
-    body: Mapping[str, Any]
+    """Keep what was seen of the target for an operator that comes after a crash, if it is time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ from loadtest_operator.core.evidence import events, report
 from loadtest_operator.core.fleet import manifests
 from loadtest_operator.core.observed import Observed, Stored
 from loadtest_operator.core.run import guard
+from loadtest_operator.core.scaling import timeline
 from loadtest_operator.handlers.context import Context
 from loadtest_operator.handlers.memory import Memory, RunMemory
 
@@ -178,18 +179,17 @@ async def _proxy_address(context: Context, observed: Observed) -> Address:
     return Address(observed.namespace, observed.names.proxy, ip, manifests.CONTROL_PORT)
 
 
-async def _save_timeline(context: Context, observed: Observed, run: RunMemory, action: SaveTimeline) -> None:
-    text = action.body["data"]["timeline.json"]
-    recent = run.timeline_saved_at is not None and observed.now - run.timeline_saved_at < TIMELINE_EVERY
-    if text == run.timeline_saved or recent:
+async def _save_timeline(context: Context, observed: Observed, run: RunMemory, _action: SaveTimeline) -> None:
+    if run.timeline_saved_at is not None and observed.now - run.timeline_saved_at < TIMELINE_EVERY:
         return
-    save = context.kube.merge_patch if run.timeline_saved else context.kube.put
+    body = manifests.timeline(observed, await asyncio.to_thread(timeline.stored, observed.timeline))
+    save = context.kube.merge_patch if run.timeline_saved_at is not None else context.kube.put
     try:
-        await save(CONFIG_MAP, observed.namespace, observed.names.timeline, action.body)
+        await save(CONFIG_MAP, observed.namespace, observed.names.timeline, body)
     except NotFoundError:
-        run.timeline_saved = ""  # somebody removed it: the next look makes it anew
+        run.timeline_saved_at = None  # somebody removed it: the next look makes it anew
         raise
-    run.timeline_saved, run.timeline_saved_at = text, observed.now
+    run.timeline_saved_at = observed.now
 
 
 async def _store_report(context: Context, observed: Observed, run: RunMemory, _action: StoreReport) -> None:

@@ -138,9 +138,14 @@ async def _look_at_target(context: Context, namespace: str, names: Names, spec: 
         run.target = await target.look(context.kube, spec, namespace, run.known, context.clock())
     except AdapterError as error:
         run.trouble = str(error)
+        run.timeline = timeline.missed(run.timeline, str(error))
         return
-    if run.target.found and spec.target.service_ref is not None:
+    if spec.target.service_ref is None:
+        return
+    if run.target.found:
         run.timeline = timeline.extended(run.timeline, run.target, context.clock())
+    else:
+        run.timeline = timeline.missed(run.timeline, "the target's Service was not there")
 
 
 async def _look_at_services(context: Context, namespace: str, names: Names, spec: LoadTestSpec, run: RunMemory) -> None:
@@ -171,8 +176,7 @@ async def _load_timeline(context: Context, namespace: str, names: Names, run: Ru
         return
     found = await context.kube.get(CONFIG_MAP, namespace, names.timeline)
     if found is not None:
-        run.timeline_saved = found["data"]["timeline.json"]
-        run.timeline = timeline.from_json(run.timeline_saved)
+        run.timeline = timeline.loaded((found.get("binaryData") or {}).get(manifests.TIMELINE_KEY, ""))
     run.timeline_loaded = True
 
 

@@ -58,7 +58,6 @@ class RunMemory:
     target: TargetView | None = None
     timeline: Timeline = field(default_factory=Timeline)
     timeline_loaded: bool = False
-    timeline_saved: str = ""
     timeline_saved_at: datetime | None = None
     found: Found | None = field(default=None, repr=False)
     """What the spec refers to; kept until the probe has succeeded."""

@@ -10,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from kubectl_loadtest.problems import BadInputError
+from loadgen.core.judge import advice as advise
 from loadgen.core.judge import lint
 from loadtest_operator.api.loadtest import LoadTest
 
@@ -75,7 +76,7 @@ def problems(manifest: Manifest) -> list[str]:
 def advice(manifest: Manifest) -> list[str]:
     """What a valid LoadTest will not be able to tell."""
     said = [f"{other} is in the file too and is not applied: `kubectl apply -f` it first" for other in manifest.others]
-    return [*said, *lint.advice(lint.parse(manifest.body))]
+    return [*said, *advise.advice(lint.parse(manifest.body))]
 
 
 def _sentence(detail: Any) -> str:

@@ -32,7 +32,7 @@ def _figures(found: Figures) -> Iterable[str]:
     first, whole = found.ttft_milliseconds or NOTHING, found.response_time_milliseconds or NOTHING
     errors = f"{found.error_percent}%" if found.error_percent is not None else None
     values = (
-        *(found.requests_per_second, found.goodput, errors, found.output_tokens_per_second),
+        *(found.requests_per_second, found.goodput, errors, found.output_token_throughput),
         *(whole.p50, whole.p95, whole.p99, first.p50, first.p95, first.p99),
     )
     return (ABSENT if value is None else value for value in values)

@@ -33,11 +33,17 @@ def autoscaled(cluster: Cluster, replicas: int = 1, scaled: datetime | None = No
 
 
 def a_web_pod(cluster: Cluster, name: str, *, created: datetime, ready: datetime | None = None) -> None:
-    metadata = {"name": name, "namespace": "demo", "labels": {"app": "web"}, "creationTimestamp": times.whole(created)}
+    metadata: Object = {
+        "name": name,
+        "namespace": "demo",
+        "labels": {"app": "web"},
+        "creationTimestamp": times.whole(created),
+    }
     conditions = [{"type": "PodScheduled", "status": "True", "lastTransitionTime": times.whole(created)}]
     if ready:
         conditions.append({"type": "Ready", "status": "True", "lastTransitionTime": times.whole(ready)})
-    body = {"metadata": {**metadata, "ownerReferences": owned("ReplicaSet", "web-x")}, "spec": {}}
+    metadata |= {"uid": f"uid-of-{name}", "ownerReferences": owned("ReplicaSet", "web-x")}
+    body: Object = {"metadata": metadata, "spec": {}}
     cluster.put(POD, {**body, "status": {"phase": "Running", "conditions": conditions}})
 
 
@@ -116,7 +122,8 @@ async def test_a_scale_up_is_seen_to_the_second() -> None:
         await play.look()
         last = play.context.memory("uid-of-test").run.timeline.last
         assert last is not None
-        assert (last.desired, last.time, last.last_scale_time) == (2, changed, decided)
+        assert last.scaler is not None
+        assert (last.replicas, last.time, last.scaler.last_scale_time) == (2, changed, decided)
 
         a_web_pod(play.cluster, "web-2", created=decided + timedelta(seconds=1))
         await play.run_for(4)

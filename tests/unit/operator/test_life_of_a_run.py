@@ -483,6 +483,8 @@ def test_settling_goes_on_watching() -> None:
     down = {"name": "shrinks", "scaleDown": {"toAtMost": 1, "withinSeconds": 60, "fromStage": "idle"}}
     stages = (a_stage(), a_stage("idle", durationSeconds=2, arrivalRate=0))
     world = a_world(*stages, scaling={"expectations": [down], "settleSeconds": 60})
+    world.scale(1)
+    world.run_to_second(5)
     world.scale(3)
     world.run(Phase.SETTLING)
     for _ in range(5):

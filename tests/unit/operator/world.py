@@ -35,7 +35,8 @@ from loadtest_operator.core.fleet.pods import WorkerPod
 from loadtest_operator.core.observed import JobView, Observed, ProbeResult, ProxyView, Stored, WorkerView
 from loadtest_operator.core.run.decide import Decision, decide
 from loadtest_operator.core.scaling import timeline
-from loadtest_operator.core.scaling.target import Autoscaler, Endpoint, TargetPod, TargetView
+from loadtest_operator.core.scaling.autoscaler import Autoscaler
+from loadtest_operator.core.scaling.target import Endpoint, TargetPod, TargetView
 
 NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 TARGET = TargetView(

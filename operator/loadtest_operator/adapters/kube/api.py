@@ -52,12 +52,21 @@ class KubeApi:
     async def close(self) -> None:
         await self._session.close()
 
-    async def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
-        """The object, or nothing."""
+    async def get(self, kind: Kind, namespace: str, name: str, subresource: str = "") -> Object | None:
+        """The object (or its subresource), or nothing."""
         try:
-            return await self._json("GET", kind.path(namespace, name))
+            return await self._json("GET", kind.path(namespace, name, subresource))
         except NotFoundError:
             return None
+
+    async def resources(self, api_version: str) -> list[Object]:
+        """What a group's version has (discovery), subresources too; nothing where there is no such version."""
+        try:
+            found = await self._json("GET", "/api/v1" if api_version == "v1" else f"/apis/{api_version}")
+        except NotFoundError:
+            return []
+        resources: list[Object] = found.get("resources") or []
+        return resources
 
     async def list(
         self, kind: Kind, namespace: str | None, labels: str = "", fields: str = "", *, metadata_only: bool = False

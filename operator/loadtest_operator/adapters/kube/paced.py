@@ -53,6 +53,11 @@ class Paced:
         known = self._answers.get(what)
         return known.value if known is not None else None
 
+    def asked(self, what: str) -> datetime | None:
+        """When the last answer was asked for."""
+        known = self._answers.get(what)
+        return known.at if known is not None else None
+
     def fresh(self, what: str, now: datetime) -> bool:
         """Whether it was asked at this very moment."""
         known = self._answers.get(what)

@@ -129,7 +129,7 @@ class Metrics:
         if status.scaling is None or not status.scaling.changes:
             return
         last = status.scaling.changes[-1]
-        _known(self.replicas, (*labels, "desired"), last.desired)
+        _known(self.replicas, (*labels, "desired"), last.replicas if last.desired is None else last.desired)
         _known(self.replicas, (*labels, "ready"), last.ready)
 
 

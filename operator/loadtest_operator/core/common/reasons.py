@@ -97,7 +97,20 @@ EXPECTATIONS_MET = _reason("ExpectationsMet", "The autoscaler did what was expec
 EXPECTATION_FAILED = _reason("ExpectationFailed", "The autoscaler did not do what was expected.", Verdict.FAILED)
 EXPECTATION_UNKNOWN = _reason("ExpectationUnknown", "An expectation could not be judged.", Verdict.INCONCLUSIVE)
 AUTOSCALER_NOT_FOUND = _reason("AutoscalerNotFound", "No autoscaler scales the target.", Verdict.INCONCLUSIVE)
-AUTOSCALER_INACTIVE = _reason("AutoscalerInactive", "The autoscaler has no metric to act on.", Verdict.INCONCLUSIVE)
+AUTOSCALER_INACTIVE = _reason(
+    "AutoscalerInactive", "The autoscaler has no metric to act on, or cannot scale.", Verdict.INCONCLUSIVE
+)
+AUTOSCALER_FORBIDDEN = _reason(
+    "AutoscalerForbidden", "The operator may not look at the autoscaler or its workload.", Verdict.INCONCLUSIVE
+)
+EXPECTATION_DOUBTFUL = _reason(
+    "ExpectationDoubtful", "An expectation may be beyond what this autoscaler or plan can show."
+)
+EXPECTATION_IMPOSSIBLE = _reason(
+    "ExpectationImpossible",
+    "The autoscaler's limits rule an expectation out before any load. Inconclusive, not Failed: nothing was measured.",
+    Verdict.INCONCLUSIVE,
+)
 
 THRESHOLDS_MET = _reason("ThresholdsMet", "Every threshold of severity Error holds.")
 THRESHOLD_VIOLATED = _reason("ThresholdViolated", "A threshold does not hold.", Verdict.FAILED)

@@ -215,11 +215,7 @@ def _scaling_claims(observed: Observed, seen: ScalingStatus) -> tuple[Claim, ...
         return (conditions.no(kind, reasons.EXPECTATION_FAILED, failed),)
     if not (open_ := _messages(seen.expectations, Result.UNKNOWN)):
         return (conditions.yes(kind, reasons.EXPECTATIONS_MET),)
-    if not seen.autoscaler:
-        return (conditions.no(kind, reasons.AUTOSCALER_NOT_FOUND, open_),)
-    active = [change.active for change in observed.timeline.from_moment(observed.load_start or observed.now)]
-    blind = not any(active) or active[-1] is False
-    return (conditions.no(kind, reasons.AUTOSCALER_INACTIVE if blind else reasons.EXPECTATION_UNKNOWN, open_),)
+    return (conditions.no(kind, scaling.why_open(observed.timeline, observed.load_start), open_),)
 
 
 def _messages(results: Iterable[ExpectationStatus], wanted: Result) -> str:

@@ -22,6 +22,7 @@ Object = dict[str, Any]
 CONTROL_PORT = 8090
 PROXY_PORT = 8091
 METRICS_PORT = 8092
+TIMELINE_KEY = "timeline.json.gz"
 WORKER, PROXY = "worker", "proxy"
 TOKEN_FILE, PLAN_FILE = "/etc/loadtest/token/token", "/etc/loadtest/plan/plan.json"
 DATA = "/etc/loadtest/data"
@@ -67,8 +68,8 @@ def plan(observed: Observed) -> Object:
 
 
 def timeline(observed: Observed, text: str) -> Object:
-    """What was seen of the target, kept for an operator that comes after a crash."""
-    return {**_object(CONFIG_MAP, observed, observed.names.timeline, "timeline"), "data": {"timeline.json": text}}
+    """What was seen of the target, compressed (`scaling.timeline.stored`), kept for an operator that comes after a crash."""
+    return {**_object(CONFIG_MAP, observed, observed.names.timeline, "timeline"), "binaryData": {TIMELINE_KEY: text}}
 
 
 def network_policy(observed: Observed) -> Object:

@@ -18,14 +18,12 @@ from loadtest_operator.core.common import conditions, reasons
 from loadtest_operator.core.common.kinds import CONFIG_MAP
 from loadtest_operator.core.evidence import status
 from loadtest_operator.core.faults import machine as faults
-from loadtest_operator.core.fleet import manifests
 from loadtest_operator.core.observed import Observed
 from loadtest_operator.core.run import history, lifecycle
 from loadtest_operator.core.run.lifecycle import Event
 from loadtest_operator.core.run.rules import evaluating, pending, preparing, running, settling
 from loadtest_operator.core.run.rules.always import ALWAYS
 from loadtest_operator.core.run.step import Rule, Step, first
-from loadtest_operator.core.scaling import timeline
 
 RULES: dict[Phase, tuple[Rule, ...]] = {
     Phase.PENDING: pending.RULES,
@@ -144,7 +142,7 @@ def _clearing(observed: Observed) -> tuple[Action, ...]:
 def _side_actions(observed: Observed) -> tuple[Action, ...]:
     if observed.phase not in (Phase.PREPARING, Phase.RUNNING, Phase.SETTLING) or observed.timeline.since is None:
         return ()
-    return (SaveTimeline(manifests.timeline(observed, timeline.to_json(observed.timeline))),)
+    return (SaveTimeline(),)
 
 
 def _sooner(wake_after: float, due: datetime | None, now: datetime) -> float:

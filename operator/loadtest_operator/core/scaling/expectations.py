@@ -1,133 +1,211 @@
-"""Each expectation about the autoscaler, judged: Passed, Failed, or Unknown with the reason why it cannot be told.
+"""Each expectation about the autoscaler, judged in its own scope: Passed, Failed, or Unknown with the reason why.
 
-Unknown comes before anything else where there was no autoscaler, or it never had a metric during the load:
-replicas that moved by another hand prove nothing. An expectation with a deadline is decided as soon as it is met
-or the deadline has passed; one over the whole run only at its end.
+What was true by the deadline decides, not what was seen last. `scaleUp` and `scaleDown` want something to *become* true
+within their time: what was true already proves nothing (`guards`). An expectation with a deadline is decided as soon
+as it is met or the deadline has passed; one over the whole run only at its end.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from loadgen.model.report import Result
-from loadtest_operator.api.loadtest import Expectation
-from loadtest_operator.api.outcome import ExpectationStatus, ScaleUpStatus
-from loadtest_operator.core.common import times
-from loadtest_operator.core.scaling.timeline import Change, Timeline, directions
-
-# A change is seen at the next tick, so the end of a deadline is judged that much later.
-TICK = timedelta(seconds=2)
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What expectations are judged by."""
-
-    timeline: Timeline
-    stage_start: Callable[[str], datetime]
-    started: datetime | None
-    now: datetime
-    ended: bool
-    reactions: tuple[ScaleUpStatus, ...] = ()
-    """The first scale-up after each load step."""
-
-    @property
-    def seen(self) -> tuple[Change, ...]:
-        return self.timeline.from_moment(self.started or self.now)
+from loadtest_operator.api.loadtest import Expectation, Flapping, ScaleDown, ScaleUp
+from loadtest_operator.api.outcome import ExpectationStatus
+from loadtest_operator.core.scaling import causes, guards, load, spans
+from loadtest_operator.core.scaling.reactions import reaction_time
+from loadtest_operator.core.scaling.spans import Crossing, Filler, Question, Span
+from loadtest_operator.core.scaling.timeline import Sample, directions
+from loadtest_operator.core.scaling.view import Finding, View
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """A result in words, without the name."""
+class Goal:
+    """Something that has to become true in time."""
 
-    result: Result
-    observed: str
+    stage: str
+    within: int
+    begin: datetime
+    """From when on it may: the load step that led to the stage."""
+    holds: Question
+    fill: Filler
+    amount: Callable[[Sample], int | None]
     wanted: str
 
 
 def judge(expectation: Expectation, view: View) -> ExpectationStatus:
-    """One expectation."""
-    finding = _judge(expectation, view)
-    blind = _blind(view, finding)
-    result = Result.UNKNOWN if blind else finding.result
-    because = f" ({blind})" if blind else ""
+    """One expectation, with the cause where it was not met."""
+    field = next(name for name in JUDGES if getattr(expectation, name) is not None)
+    finding = guards.guarded(field, expectation, JUDGES[field](getattr(expectation, field), view), view)
+    cause = causes.of(causes.Case(view, finding, *_goal(expectation)))
     return ExpectationStatus(
         name=expectation.name,
-        result=result,
+        result=finding.result,
         observed=finding.observed,
         wanted=finding.wanted,
-        message=f"{expectation.name}: {finding.observed}, wanted {finding.wanted}{because}",
+        cause=cause.cause if cause else None,
+        message=_sentence(expectation.name, finding, cause),
     )
 
 
-def _blind(view: View, finding: Finding) -> str:
-    """Why nothing the replicas did can be put down to the autoscaler."""
-    if not view.timeline.autoscaler:
-        return "no autoscaler scales the target" if view.timeline.since else "the target was not observed"
-    active = [change.active for change in view.seen]
-    if view.started and not any(active):
-        return f"the autoscaler never had a metric: {view.timeline.inactive_because}"
-    if finding.result is Result.FAILED and active and active[-1] is False:
-        return f"the autoscaler lost its metric: {view.timeline.inactive_because}"
-    return ""
+def _sentence(name: str, finding: Finding, cause: causes.Found | None) -> str:
+    because = f" ({finding.why})" if finding.why else ""
+    explained = f"; {cause.says}" if cause and cause.says else ""
+    return f"{name}: {finding.observed}, wanted {finding.wanted}{because}{explained}"
 
 
-def _judge(expectation: Expectation, view: View) -> Finding:
-    if expectation.scale_up is not None:
-        up = expectation.scale_up
-        wanted = f"at least {up.to_at_least} within {up.within_seconds} s from stage {up.from_stage}"
-        return _in_time(view, up.from_stage, up.within_seconds, lambda ready: ready >= up.to_at_least, wanted)
-    if expectation.scale_down is not None:
-        down = expectation.scale_down
-        wanted = f"at most {down.to_at_most} within {down.within_seconds} s from stage {down.from_stage}"
-        return _in_time(view, down.from_stage, down.within_seconds, lambda ready: ready <= down.to_at_most, wanted)
-    if expectation.reaction_time is not None:
-        return _reaction_time(view, expectation.reaction_time.max_seconds)
-    return _flapping(view, expectation.flapping.max_direction_changes if expectation.flapping else 0)
+def _goal(expectation: Expectation) -> tuple[causes.Direction, int | None]:
+    if expectation.scale_up:
+        return causes.Direction.UP, expectation.scale_up.to_at_least
+    if expectation.scale_down:
+        return causes.Direction.DOWN, expectation.scale_down.to_at_most
+    return (causes.Direction.UP if expectation.reaction_time else causes.Direction.NONE), None
 
 
-def _in_time(view: View, stage: str, within: int, met: Callable[[int], bool], wanted: str) -> Finding:
-    start = view.stage_start(stage)
-    deadline = start + timedelta(seconds=within)
-    if view.started is None or view.now < start:
-        return Finding(Result.UNKNOWN, "stage not reached", wanted)
-    for change in view.timeline.from_moment(start):
-        if met(change.ready) and change.time <= deadline + TICK:
-            seconds = max(0.0, (change.time - start).total_seconds())
-            return Finding(Result.PASSED, f"{_replicas(change.ready)} after {seconds:.0f} s", wanted)
-    ready = view.seen[-1].ready if view.seen else 0
-    if view.now > deadline + TICK:
-        return Finding(Result.FAILED, f"{_replicas(ready)} after {within} s", wanted)
-    over = "when the run ended" if view.ended else "so far"
-    return Finding(Result.UNKNOWN, f"{_replicas(ready)} {over}", wanted)
+def _scale_up(up: ScaleUp, view: View) -> Finding:
+    step = load.step_to(view.spec, up.from_stage)
+    return _in_time(
+        view,
+        Goal(
+            stage=up.from_stage,
+            within=up.within_seconds,
+            begin=view.moment(step.second) if step else view.stage_start(up.from_stage),
+            holds=lambda sample: sample.serving >= up.to_at_least,
+            fill=spans.ready_in(up.to_at_least),
+            amount=lambda sample: sample.serving,
+            wanted=f"at least {up.to_at_least} within {up.within_seconds} s from stage {up.from_stage}",
+        ),
+    )
 
 
-def _replicas(count: int) -> str:
-    return f"{count} replica{'' if count == 1 else 's'}"
+def _scale_down(down: ScaleDown, view: View) -> Finding:
+    """By what is asked for, not by who is ready: a pod that turns unready is not scaled away."""
+    return _in_time(
+        view,
+        Goal(
+            stage=down.from_stage,
+            within=down.within_seconds,
+            begin=view.stage_start(down.from_stage),
+            holds=lambda sample: _is_down(sample, down.to_at_most),
+            fill=spans.scaled_in,
+            amount=lambda sample: max(sample.levels, default=None),
+            wanted=f"at most {down.to_at_most} within {down.within_seconds} s from stage {down.from_stage}",
+        ),
+    )
 
 
-def _reaction_time(view: View, most: int) -> Finding:
-    wanted = f"at most {most} s from load step to a new replica serving"
-    if not view.reactions:
-        return Finding(Result.UNKNOWN, "no scale-up", wanted)
-    known = [(seconds, up) for up in view.reactions if (seconds := _reaction(up)) is not None]
-    if not known:
-        return Finding(Result.UNKNOWN, "no new replica served", wanted)
-    slowest, up = max(known, key=lambda pair: pair[0])
-    said = f"{slowest:.0f} s ({up.from_replicas} → {up.to_replicas} replicas)"
-    if slowest > most:
-        return Finding(Result.FAILED, said, wanted)
-    return Finding(Result.PASSED if view.ended else Result.UNKNOWN, said if view.ended else f"{said} so far", wanted)
+def _is_down(sample: Sample, most: int) -> bool | None:
+    """The workload and its autoscaler agree; where only the autoscaler wants more, nobody knows who prevails."""
+    if sample.replicas is None:
+        return None
+    if sample.replicas > most:
+        return False
+    return True if sample.wanted is None or sample.wanted <= most else None
 
 
-def _reaction(up: ScaleUpStatus) -> float | None:
-    """Seconds from load step to serving; nothing where no new pod served."""
-    return times.seconds_between(up.load_step_time, up.serving_time)
+def _in_time(view: View, goal: Goal) -> Finding:
+    stage = view.stage_start(goal.stage)
+    deadline = stage + timedelta(seconds=goal.within)
+    blank = Finding(Result.UNKNOWN, "stage not reached", goal.wanted, goal.begin, deadline)
+    if view.started is None or view.until < stage:
+        why = "the run ended before the stage began" if view.ended and view.started else ""
+        return replace(blank, open=not view.ended, why=why)
+    found = spans.spans(view.timeline, goal.holds, goal.fill)
+    crossed = spans.crossing(spans.within(found, goal.begin, deadline))
+    if crossed.value and crossed.by is not None:
+        return replace(blank, result=Result.PASSED, observed=_met(view, goal, crossed.by, deadline), met=crossed.by)
+    if crossed.doubt is not None:
+        return _undecided(view, goal, blank, crossed, crossed.doubt)
+    observed = _at_deadline(view, goal, deadline)
+    if not crossed.was_false:
+        return replace(blank, observed=observed, why=f"{ALREADY}: not caused by the load", met=goal.begin)
+    later = spans.crossing(spans.within(found, goal.begin, view.until))
+    late = ((later.after if later.value else None) or view.until) - deadline
+    return replace(blank, result=Result.FAILED, observed=observed, late=late.total_seconds())
 
 
-def _flapping(view: View, most: int) -> Finding:
-    turns = directions(change.desired for change in view.seen if change.desired is not None)
-    wanted = f"at most {most} changes of direction"
+ALREADY: Final = "it was so before the load step and stayed so"
+
+
+def _undecided(view: View, goal: Goal, blank: Finding, crossed: Crossing, doubt: Span) -> Finding:
+    still_open = not view.ended and view.until < blank.end
+    count = _replicas(_amount(view, goal, min(view.until, blank.end)))
+    said = f"{count} {'so far' if not view.ended else 'when last seen in time'}"
+    if still_open:
+        return replace(blank, observed=said, open=True)
+    return replace(blank, observed=said, why=view.describe(doubt))
+
+
+def _met(view: View, goal: Goal, moment: datetime, deadline: datetime) -> str:
+    seconds = (moment - view.stage_start(goal.stage)).total_seconds()
+    when = f"after {seconds:.0f} s" if seconds >= 0 else f"{-seconds:.0f} s before the stage began"
+    # The objects' own times may tell of an earlier moment than the sample that shows it.
+    shown = next(sample for sample in view.timeline.samples if sample.time >= moment and goal.holds(sample))
+    last = view.sample_at(deadline)
+    lost = last is not None and view.until >= deadline and goal.holds(last) is False and last.time > shown.time
+    later = f" ({_replicas(goal.amount(last))} at the deadline)" if lost and last else ""
+    return f"{_replicas(goal.amount(shown))} {when}{later}"
+
+
+def _at_deadline(view: View, goal: Goal, deadline: datetime) -> str:
+    return f"{_replicas(_amount(view, goal, deadline))} after {goal.within} s"
+
+
+def _amount(view: View, goal: Goal, moment: datetime) -> int | None:
+    sample = view.sample_at(moment)
+    return goal.amount(sample) if sample else None
+
+
+def _replicas(count: int | None) -> str:
+    return "an unknown number of replicas" if count is None else f"{count} replica{'' if count == 1 else 's'}"
+
+
+def _flapping(flapping: Flapping, view: View) -> Finding:
+    """By the autoscaler's wish and by the workload's replicas: the one that turned more often."""
+    most, seen = flapping.max_direction_changes, view.seen
+    turns = _turns(seen)
+    said = f"{turns} change{'' if turns == 1 else 's'} of direction"
+    wanted = f"at most {most} change{'' if most == 1 else 's'} of direction"
+    finding = Finding(Result.FAILED, said, wanted, view.start, view.until)
+    # What changed around the load's start may have changed before it.
+    at_least = _turns(seen[1:] if len(seen) > 1 and seen[1].before <= view.start else seen)
+    if at_least > most and view.started:
+        return finding
+    if not view.ended or view.started is None:
+        return replace(finding, result=Result.UNKNOWN, open=not view.ended)
     if turns > most:
-        return Finding(Result.FAILED, f"{turns} changes of direction", wanted)
-    return Finding(Result.PASSED if view.ended else Result.UNKNOWN, f"{turns} changes of direction", wanted)
+        why = (
+            "the first change was seen as the load began: it may have come before; start when the autoscaler is at rest"
+        )
+        return replace(finding, result=Result.UNKNOWN, why=why)
+    if doubt := _unseen_turns(view):
+        return replace(finding, result=Result.UNKNOWN, why=view.describe(doubt))
+    return replace(finding, result=Result.PASSED, met=view.until)
+
+
+def _turns(seen: Sequence[Sample]) -> int:
+    return max(
+        directions(sample.wanted for sample in seen if sample.wanted is not None),
+        directions(sample.replicas for sample in seen if sample.replicas is not None),
+    )
+
+
+def _unseen_turns(view: View) -> Span | None:
+    """A stretch in which it may have turned: any gap, unless the autoscaler's own time says that it decided nothing."""
+    found = spans.spans(view.timeline, lambda sample: bool(sample.levels), spans.scaled_in)
+    return next((span for span in spans.within(found, view.start, view.until) if span.value is not True), None)
+
+
+JUDGES: Final[dict[str, Callable[..., Finding]]] = {
+    "scale_up": _scale_up,
+    "scale_down": _scale_down,
+    "reaction_time": reaction_time,
+    "flapping": _flapping,
+}
+"""One function a kind of expectation. A kind without one is an error when this is imported."""
+
+if missing := (set(Expectation.model_fields) - {"name"}) ^ JUDGES.keys():
+    raise TypeError(f"expectations without a judge, or judges without an expectation: {sorted(missing)}")
+if missing := JUDGES.keys() ^ guards.GUARDS.keys():
+    raise TypeError(f"expectations without guards, or guards without an expectation: {sorted(missing)}")

@@ -1,14 +1,19 @@
-"""The target as the API shows it: endpoints, workload, pods, autoscaler. Pure readings of objects, no judgement."""
+"""The target as the API shows it: endpoints, workload, pods. Pure readings of objects, no judgement."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from loadtest_operator.core.common import times
 from loadtest_operator.core.fleet.pods import condition_time
+from loadtest_operator.core.scaling.autoscaler import Autoscaler
 
 Object = Mapping[str, Any]
+ENDED = ("Failed", "Succeeded")
+"""Phases of a pod that does nothing any more."""
+SCALED_BY_AUTOSCALERS = "kube-controller-manager"
+"""Who writes spec.replicas where a HorizontalPodAutoscaler does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +23,11 @@ class Endpoint:
     address: str
     port: int
     pod: str = ""
+
+    @property
+    def identity(self) -> str:
+        """Of the pod; an endpoint without one is its address."""
+        return self.pod or self.address
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,25 +40,18 @@ class TargetPod:
     scheduled: datetime | None = None
     started: datetime | None = None
     ready: datetime | None = None
+    """Since when it has been ready; nothing while it is not."""
     deleting: datetime | None = None
     waiting_for: str = ""
     """Why it has no node yet."""
+    uid: str = ""
+    ended: bool = False
+    """Failed or Succeeded: it is no replica any more."""
 
-
-@dataclass(frozen=True, slots=True)
-class Autoscaler:
-    """A HorizontalPodAutoscaler as it shows itself."""
-
-    name: str
-    desired: int = 0
-    current: int = 0
-    minimum: int = 1
-    maximum: int = 1
-    metric: str = ""
-    """Current values of its metrics against their targets, as kubectl shows them; `<unknown>` where it has none."""
-    active: bool = True
-    inactive_because: str = ""
-    last_scale_time: datetime | None = None
+    @property
+    def identity(self) -> str:
+        """A StatefulSet's pods come back under the same name."""
+        return self.uid or self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +72,19 @@ class TargetView:
     """Why its answers are not those of pods in its namespace; empty where they are."""
     selector: tuple[tuple[str, str], ...] = ()
     """The Service's pod selector."""
+    blind: str = ""
+    """Why the workload or its autoscaler could not be looked at, such as a missing permission."""
+    rollout: bool = False
+    """Whether the workload replaces its pods by others."""
+    writer: str = ""
+    """Who wrote the workload's spec.replicas last, where somebody other than an autoscaler did."""
+    read: datetime | None = None
+    """When the oldest part of it was asked for that only looking tells."""
 
     @property
     def ready(self) -> int:
-        return len(self.endpoints)
+        """Pods in the Service's endpoints, each counted once."""
+        return len({endpoint.identity for endpoint in self.endpoints})
 
 
 def service_port(service: Object, wanted: str) -> Object | None:
@@ -84,16 +96,28 @@ def service_port(service: Object, wanted: str) -> Object | None:
 
 
 def endpoints_of(slices: Iterable[Object], port_name: str) -> tuple[Endpoint, ...]:
-    """Ready endpoints, sorted so that equal sets are equal."""
-    found = [
-        Endpoint(endpoint["addresses"][0], port["port"], (endpoint.get("targetRef") or {}).get("name", ""))
-        for piece in slices
-        for port in piece.get("ports") or []
-        if (port.get("name") or "") == port_name
-        for endpoint in piece.get("endpoints") or []
-        if (endpoint.get("conditions") or {}).get("ready", True)
-    ]
-    return tuple(sorted(found, key=lambda endpoint: endpoint.address))
+    """Ready endpoints, one a pod, sorted so that equal sets are equal.
+
+    A dual-stack Service has a slice for each family, and an endpoint that moves stands in two slices for a moment: the
+    pod is one all the same, and IPv4 is what it is reached by.
+    """
+    found: dict[str, Endpoint] = {}
+    for endpoint in sorted(_ready(slices, port_name), key=_family_first, reverse=True):
+        found[endpoint.identity] = endpoint
+    return tuple(sorted(found.values(), key=lambda endpoint: endpoint.address))
+
+
+def _ready(slices: Iterable[Object], port_name: str) -> Iterator[Endpoint]:
+    for piece in slices:
+        ports = [port for port in piece.get("ports") or [] if (port.get("name") or "") == port_name]
+        for endpoint in piece.get("endpoints") or []:
+            if ports and (endpoint.get("conditions") or {}).get("ready", True):
+                name = (endpoint.get("targetRef") or {}).get("name", "")
+                yield Endpoint(endpoint["addresses"][0], ports[0]["port"], name)
+
+
+def _family_first(endpoint: Endpoint) -> tuple[bool, str]:
+    return ":" in endpoint.address, endpoint.address
 
 
 def target_pod(pod: Object) -> TargetPod:
@@ -113,6 +137,8 @@ def target_pod(pod: Object) -> TargetPod:
         ready=condition_time(pod, "Ready"),
         deleting=times.parse(metadata.get("deletionTimestamp")),
         waiting_for=_waiting_for(status),
+        uid=metadata.get("uid", ""),
+        ended=status.get("phase") in ENDED,
     )
 
 
@@ -123,53 +149,31 @@ def _waiting_for(status: Object) -> str:
     return ""
 
 
-def autoscaler_of(hpa: Object) -> Autoscaler:
-    """From a HorizontalPodAutoscaler (autoscaling/v2)."""
-    spec, status = hpa["spec"], hpa.get("status", {})
-    active = _condition(status, "ScalingActive")
-    return Autoscaler(
-        name=hpa["metadata"]["name"],
-        desired=status.get("desiredReplicas", 0),
-        current=status.get("currentReplicas", 0),
-        minimum=spec.get("minReplicas", 1),
-        maximum=spec["maxReplicas"],
-        metric=_metrics(spec, status),
-        active=active.get("status") == "True",
-        inactive_because=f"{active.get('reason', 'NoCondition')}: {active.get('message', 'it has not synced yet')}",
-        last_scale_time=times.parse(status.get("lastScaleTime")),
-    )
-
-
-def scales(hpa: Object, kind: str, name: str) -> bool:
-    """Whether the HPA's target is this workload."""
-    reference = hpa["spec"]["scaleTargetRef"]
-    return bool(reference["kind"] == kind and reference["name"] == name)
-
-
-def owner_of(thing: Object) -> tuple[str, str] | None:
-    """Kind and name of the controller that made it."""
+def owner_of(thing: Object) -> tuple[str, str, str] | None:
+    """API version, kind and name of the controller that made it."""
     for owner in thing["metadata"].get("ownerReferences", []):
         if owner.get("controller"):
-            return owner["kind"], owner["name"]
+            return owner.get("apiVersion", "apps/v1"), owner["kind"], owner["name"]
     return None
 
 
-def _condition(status: Object, kind: str) -> Object:
-    return next((found for found in status.get("conditions") or [] if found["type"] == kind), {})
+def is_rolling_out(workload: Object) -> bool:
+    """Whether pods of an older template are still to be replaced: a Deployment's or a StatefulSet's."""
+    status, generation = workload.get("status") or {}, workload["metadata"].get("generation", 0)
+    if status.get("observedGeneration", generation) < generation:
+        return True
+    if "updateRevision" in status:
+        return bool(status.get("currentRevision", status["updateRevision"]) != status["updateRevision"])
+    return bool("updatedReplicas" in status and status["updatedReplicas"] < status.get("replicas", 0))
 
 
-def _metrics(spec: Object, status: Object) -> str:
-    current = status.get("currentMetrics") or []
-    shown = [
-        f"{_value(current[place], 'current') if place < len(current) else '<unknown>'}/{_value(metric, 'target')}"
-        for place, metric in enumerate(spec.get("metrics") or [])
+def other_writer(workload: Object) -> str:
+    """Who wrote spec.replicas last (metadata.managedFields), unless that is how autoscalers do it."""
+    entries = [
+        entry
+        for entry in workload["metadata"].get("managedFields") or []
+        if "f:replicas" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
     ]
-    return ", ".join(shown)
-
-
-def _value(metric: Object, side: str) -> str:
-    kind = metric.get("type", "")
-    values = (metric.get(kind[:1].lower() + kind[1:]) or {}).get(side) or {}
-    if "averageUtilization" in values:
-        return f"{values['averageUtilization']}%"
-    return str(values.get("averageValue") or values.get("value") or "<unknown>")
+    newest: Object = max(entries, key=lambda entry: str(entry.get("time", "")), default={})
+    by_subresource = newest.get("subresource") == "scale" and newest.get("manager") == SCALED_BY_AUTOSCALERS
+    return "" if by_subresource else str(newest.get("manager", ""))

@@ -1,42 +1,72 @@
-"""What was seen of the target over time: change points of its replicas and the life of each of its pods.
+"""What was seen of the target over time: samples, and where nobody looked.
 
-Only changes are kept, and at most `MOST_CHANGES` of them, so that a timeline fits into a ConfigMap and survives
-the operator. Where the API has a time of its own (created, scheduled, started, ready, deleted, last scale) it is
-taken; only `serving`, the moment a pod was first seen in the EndpointSlice, is the observer's, with the
-resolution of its tick.
+A sample holds from its `time` until the next one's `before`: between `before` (when the look before it began to read)
+and `time` it became so, nobody knows when exactly. Only changes are kept. Where nobody looked for longer than
+`MOST_BETWEEN_LOOKS` (the operator was away, the API server refused) the next sample says so in `unseen`: that is a
+gap, in which anything may have happened that the objects' own times do not exclude.
+
+Nothing is cut while judging. Stored compressed, so that a run of a day fits into a ConfigMap; what still does not
+fit leaves as a gap, not silently.
 """
 
+import base64
+import gzip
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
+from loadtest_operator.core.scaling.autoscaler import Autoscaler
 from loadtest_operator.core.scaling.target import TargetPod, TargetView
 
-MOST_CHANGES = 200
-MOST_PODS = 200
+MOST_BETWEEN_LOOKS = timedelta(seconds=5)
+"""Looks that are farther apart leave a gap: in between there was time for a change and its contrary."""
+MOST_STORED = 900 * 1024
+"""Bytes of a ConfigMap, which holds 1 MiB."""
+NOBODY = "nobody looked: the operator was away"
+NOT_KEPT = "what was seen is too much to be kept"
+OTHER_RELEASE = "what was seen before was stored by another release and cannot be read"
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """The replicas from `time` on."""
+class Sample:
+    """The target from `time` on."""
 
     time: datetime
-    desired: int | None
-    current: int
-    ready: int
-    active: bool | None = None
-    """Whether the autoscaler had a metric to act on; nothing where there is no autoscaler."""
-    wanted: int | None = None
-    """What the autoscaler wanted."""
-    metric: str = ""
-    last_scale_time: datetime | None = None
+    before: datetime
+    """When it was last known to be as the sample before says."""
+    serving: int
+    """Pods in the Service's endpoints."""
+    replicas: int | None = None
+    """What the workload's spec asks for."""
+    pods: int = 0
+    """Living pods of the Service's selector."""
+    scaler: Autoscaler | None = None
+    blind: str = ""
+    """Why there is no autoscaler or workload to be seen, where that was refused."""
+    rollout: bool = False
+    writer: str = ""
+    unseen: str = ""
+    """Why nobody looked between `before` and `time`; empty where somebody did."""
+    ready_since: tuple[datetime, ...] = ()
+    """After a gap: since when, by the API's own times, each serving pod has been ready."""
+
+    @property
+    def wanted(self) -> int | None:
+        """What the autoscaler wanted."""
+        return self.scaler.desired if self.scaler else None
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """What is asked for, by the workload's spec and by the autoscaler, as far as it is known."""
+        return tuple(level for level in (self.replicas, self.wanted) if level is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class PodLife:
-    """When a pod reached what."""
+    """When a pod reached what: the API's times, but for `serving`, which only looking tells."""
 
     name: str
     created: datetime | None = None
@@ -44,8 +74,31 @@ class PodLife:
     started: datetime | None = None
     ready: datetime | None = None
     serving: datetime | None = None
+    """When it was first seen in the endpoints."""
+    absent: datetime | None = None
+    """When it was last seen not to be there, before that."""
     deleting: datetime | None = None
     waiting_for: str = ""
+    uid: str = ""
+    unready: bool = False
+    """Not ready when it was last seen."""
+
+    @property
+    def identity(self) -> str:
+        return self.uid or self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Nobody looked."""
+
+    start: datetime
+    end: datetime
+    because: str
+
+    @property
+    def seconds(self) -> float:
+        return (self.end - self.start).total_seconds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,59 +106,96 @@ class Timeline:
     """Everything seen so far."""
 
     since: datetime | None = None
-    changes: tuple[Change, ...] = ()
+    until: datetime | None = None
+    """Up to when it is known: when the last look began to read."""
+    samples: tuple[Sample, ...] = ()
     pods: tuple[PodLife, ...] = ()
     autoscaler: str = ""
-    inactive_because: str = ""
+    trouble: str = ""
+    """Why the looks since `until` saw nothing."""
 
     @property
-    def last(self) -> Change | None:
-        return self.changes[-1] if self.changes else None
+    def last(self) -> Sample | None:
+        return self.samples[-1] if self.samples else None
 
-    def from_moment(self, moment: datetime) -> tuple[Change, ...]:
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        return tuple(Gap(found.before, found.time, found.unseen) for found in self.samples if found.unseen)
+
+    @property
+    def blind(self) -> str:
+        """Why the autoscaler cannot be looked at."""
+        return self.last.blind if self.last else ""
+
+    def from_moment(self, moment: datetime) -> tuple[Sample, ...]:
         """What held at the moment, and every change after it."""
-        before = [change for change in self.changes if change.time <= moment]
-        return (*before[-1:], *(change for change in self.changes if change.time > moment))
+        place = sum(1 for sample in self.samples if sample.time <= moment)
+        return self.samples[max(0, place - 1) :]
 
 
 def extended(timeline: Timeline, view: TargetView, now: datetime) -> Timeline:
-    """With what is seen now; the same object when nothing changed."""
-    scaler = view.autoscaler
-    change = Change(
+    """With what is seen now. `view.read` is when reading began, `now` when it was done."""
+    read = min(view.read or now, now)
+    # A clock that was set back makes nothing unseen again.
+    before = min(timeline.until or read, now)
+    unseen = _unseen(timeline, before, now)
+    sample = Sample(
         time=now,
-        desired=view.desired,
-        current=sum(1 for pod in view.pods if not pod.deleting),
-        ready=view.ready,
-        active=scaler.active if scaler else None,
-        wanted=scaler.desired if scaler else None,
-        metric=scaler.metric if scaler else "",
-        last_scale_time=scaler.last_scale_time if scaler else None,
+        before=before,
+        serving=view.ready,
+        replicas=view.desired,
+        pods=sum(1 for pod in view.pods if not pod.deleting and not pod.ended),
+        scaler=view.autoscaler,
+        blind=view.blind,
+        rollout=view.rollout,
+        writer=view.writer,
+        unseen=unseen,
+        ready_since=_ready_since(view) if unseen else (),
     )
-    changes = timeline.changes if _same(timeline.last, change) else (*timeline.changes, change)[:MOST_CHANGES]
-    grown = Timeline(
+    known = not unseen and _same(timeline.last, sample)
+    return Timeline(
         since=timeline.since or now,
-        changes=changes,
-        pods=_lives(timeline.pods, view, now),
-        autoscaler=scaler.name if scaler else timeline.autoscaler,
-        inactive_because=scaler.inactive_because if scaler and not scaler.active else timeline.inactive_because,
+        until=max(read, before),
+        samples=timeline.samples if known else (*timeline.samples, sample),
+        pods=_lives(timeline.pods, view, before, now),
+        autoscaler=view.autoscaler.name if view.autoscaler else timeline.autoscaler,
     )
-    return timeline if grown == timeline else grown
 
 
-def _same(last: Change | None, new: Change) -> bool:
-    # The metric moves all the time; alone it is no change.
-    return last is not None and replace(new, time=last.time, metric=last.metric) == last
+def missed(timeline: Timeline, because: str) -> Timeline:
+    """A look saw nothing; the first reason is kept until one sees again."""
+    return replace(timeline, trouble=timeline.trouble or because)
 
 
-def _lives(lives: tuple[PodLife, ...], view: TargetView, now: datetime) -> tuple[PodLife, ...]:
-    known = {life.name: life for life in lives}
+def _unseen(timeline: Timeline, before: datetime, now: datetime) -> str:
+    if timeline.until is None and not timeline.trouble:
+        return ""
+    if timeline.until is None or now - before > MOST_BETWEEN_LOOKS:
+        return timeline.trouble or NOBODY
+    return ""
+
+
+def _same(last: Sample | None, new: Sample) -> bool:
+    if last is None:
+        return False
+    return replace(new, time=last.time, before=last.before, unseen=last.unseen, ready_since=last.ready_since) == last
+
+
+def _ready_since(view: TargetView) -> tuple[datetime, ...]:
+    serving = {endpoint.pod for endpoint in view.endpoints}
+    return tuple(sorted(pod.ready for pod in view.pods if pod.ready and pod.name in serving))
+
+
+def _lives(lives: tuple[PodLife, ...], view: TargetView, before: datetime, now: datetime) -> tuple[PodLife, ...]:
+    known = {life.identity: life for life in lives}
     serving = {endpoint.pod for endpoint in view.endpoints}
     for pod in view.pods:
-        known[pod.name] = _life(known.get(pod.name), pod, now if pod.name in serving else None)
-    return tuple(known.values())[:MOST_PODS]
+        first = now if pod.name in serving and not pod.ended else None
+        known[pod.identity] = _life(known.get(pod.identity), pod, first, before)
+    return tuple(known.values())
 
 
-def _life(old: PodLife | None, pod: TargetPod, serving: datetime | None) -> PodLife:
+def _life(old: PodLife | None, pod: TargetPod, serving: datetime | None, before: datetime) -> PodLife:
     """First times stay: a pod that turns unready later was ready then all the same."""
     old = old or PodLife(pod.name)
     return PodLife(
@@ -115,17 +205,33 @@ def _life(old: PodLife | None, pod: TargetPod, serving: datetime | None) -> PodL
         started=old.started or pod.started,
         ready=old.ready or pod.ready,
         serving=old.serving or serving,
+        absent=old.absent or (before if serving else None),
         deleting=old.deleting or pod.deleting,
-        waiting_for=pod.waiting_for or old.waiting_for,
+        waiting_for=pod.waiting_for,
+        uid=pod.uid,
+        unready=pod.ready is None and not pod.ended and not pod.deleting,
     )
 
 
-def to_json(timeline: Timeline) -> str:
-    return msgspec.json.encode(timeline).decode()
+def stored(timeline: Timeline, most: int = MOST_STORED) -> str:
+    """Compressed, as text for a ConfigMap's binaryData. What does not fit is left out from the beginning, as a gap."""
+    kept = timeline
+    while len(data := gzip.compress(msgspec.json.encode(kept), 6, mtime=0)) * 4 // 3 > most and len(kept.samples) > 1:
+        kept = replace(kept, samples=_later_half(kept.samples))
+    return base64.b64encode(data).decode()
 
 
-def from_json(text: str) -> Timeline:
-    return msgspec.json.decode(text, type=Timeline)
+def _later_half(samples: tuple[Sample, ...]) -> tuple[Sample, ...]:
+    first, *rest = samples[len(samples) // 2 :]
+    return (replace(first, before=samples[0].before, unseen=NOT_KEPT, ready_since=()), *rest)
+
+
+def loaded(text: str) -> Timeline:
+    """What `stored` made. What another release made and cannot be read is a gap."""
+    try:
+        return msgspec.json.decode(gzip.decompress(base64.b64decode(text)), type=Timeline)
+    except (ValueError, OSError, EOFError, zlib.error, msgspec.MsgspecError):
+        return Timeline(trouble=OTHER_RELEASE)
 
 
 def directions(levels: Iterable[int]) -> int:

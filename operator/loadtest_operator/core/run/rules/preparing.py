@@ -19,6 +19,7 @@ from loadtest_operator.core.fleet import manifests, quota
 from loadtest_operator.core.fleet.pods import Problem
 from loadtest_operator.core.observed import Observed
 from loadtest_operator.core.run.lifecycle import Event
+from loadtest_operator.core.run.rules import feasible
 from loadtest_operator.core.run.rules.always import leads_elsewhere, stop
 from loadtest_operator.core.run.step import QUICK, Rule, Step
 
@@ -202,6 +203,7 @@ RULES: tuple[Rule, ...] = (
     target_found_ready,
     workers_would_serve,
     workers_refused,
+    *feasible.RULES,
     workers_missing,
     workers_queue,
     workers_in_trouble,
