@@ -135,7 +135,7 @@ def test_a_warning_stops_no_run() -> None:
 def test_a_generator_that_is_the_limit_stops_no_run() -> None:
     plan = planned(bound("ErrorPercent", "LessThanOrEqual", 1, **ABORT), stages=(opened(10, 60),))
     tally = steady(plan, seconds=9, errors={"Http500": 5})
-    assert said(plan, tally, limited={0: "CPU was short"}) is None
+    assert said(plan, tally, limited=lambda: {0: "CPU was short"}) is None
 
 
 def test_looking_every_second_does_not_stop_what_holds() -> None:

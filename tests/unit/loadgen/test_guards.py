@@ -214,6 +214,26 @@ def test_a_lag_of_its_own_is_not_held_against_the_target() -> None:
         assert one(plan, tally).result == result
 
 
+@pytest.mark.parametrize(
+    ("statistic", "values", "result"),
+    [
+        ("P50", [110] * 100, "Failed"),
+        ("P50", [90] * 100, "Passed"),
+        ("P99", [*[50] * 97, *[550] * 3], "Unknown"),
+        ("P99", [*[50] * 90, *[550] * 10], "Failed"),
+        ("P90", [*[50] * 97, *[550] * 3], "Passed"),
+    ],
+)
+def test_a_loop_that_is_seldom_late_explains_a_few_late_answers_and_not_many(
+    statistic: str, values: list[int], result: str
+) -> None:
+    """Two in a hundred probes were 500 ms late: three in a hundred answers may be its doing, ten or all of them are not."""
+    plan = asked({"metric": "ResponseTime", "statistic": statistic, "operator": "LessThan", "value": 100})
+    late = {"loop_lag": micros([*[0.1] * 98, *[500] * 2])}
+    tally = a_tally(plan, *(a_delta(at, a_cell(at, ms=values), **late) for at in range(20)))
+    assert one(plan, tally).result == result
+
+
 def test_time_that_never_came_says_nothing() -> None:
     plan = asked(
         {"metric": "RequestsPerSecond", "operator": "LessThan", "value": 5, "stages": ["s1"]}, opened(1), opened(1)

@@ -21,7 +21,7 @@ from loadgen.model.plan import Severity
 from loadgen.model.report import Result
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from loadgen.core.stats.tally import Tally
     from loadgen.model.plan import Plan, Threshold
@@ -38,24 +38,25 @@ def beyond_doubt(
     tally: Tally,
     *,
     exclude: Sequence[range] = (),
-    limited: Mapping[int, str] = NOBODY,
+    limited: Callable[[], Mapping[int, str]] = lambda: NOBODY,
 ) -> str | None:
-    """Why the threshold is violated, as a sentence about the run so far; None while that is open."""
+    """Why the threshold is violated, as a sentence about the run so far; None while that is open. `limited` says where the generator was
+    the limit, and is asked only where the answer matters."""
     if threshold.severity is Severity.WARNING:
         return None
     scope = of_threshold(threshold, plan, tally, exclude)
     known = _known(scope)
-    if not known.seconds or guards.first(guards.BEFORE, guards.Question(threshold, known, limited)):
+    if not _violated(threshold, known, over=len(known.seconds) == len(scope.seconds)):
         return None
-    if MEASURES[threshold.metric].claim(threshold, known).surely_violated():
-        return judge(threshold, known, limited).message if _agrees(threshold, known, limited) else None
-    result = judge(threshold, known, limited)
-    return result.message if len(known.seconds) == len(scope.seconds) and result.result is Result.FAILED else None
+    result = judge(threshold, known, limited())  # what stops a run must also fail it when it is judged
+    return result.message if result.result is Result.FAILED else None
 
 
-def _agrees(threshold: Threshold, known: Scope, limited: Mapping[int, str]) -> bool:
-    """What stops a run must also fail it when it is judged."""
-    return judge(threshold, known, limited).result is Result.FAILED
+def _violated(threshold: Threshold, known: Scope, *, over: bool) -> bool:
+    """By evidence that may be looked at all the time, or, when its time is over, by the judgement that it gets then."""
+    if not known.seconds or guards.first(guards.BEFORE, guards.Question(threshold, known, NOBODY)):
+        return False
+    return over or MEASURES[threshold.metric].claim(threshold, known).surely_violated()
 
 
 def _known(scope: Scope) -> Scope:

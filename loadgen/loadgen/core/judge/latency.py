@@ -111,7 +111,7 @@ class Latency:
             else math.floor(bound) + 1
         )
         values, possible = grid.values(self.metric), grid.at_least(self.metric, edge)[1]
-        certain = grid.at_least(self.metric, edge + scope.blur * 1000)[0]
+        certain = self._beyond(grid, edge, scope)
         against = certain if upper else values - possible
         found = self._weighed(grid, values, against, possible - certain)
         return Share(
@@ -127,6 +127,13 @@ class Latency:
             may_be=_Extreme(grid.histogram(self.metric), share, upper, shown),
             kind="answers" if self.clustered else "requests",
         )
+
+    def _beyond(self, grid: Grid, edge: int, scope: Scope) -> Seconds:
+        """How many are not below the edge, however late the loop was when it read them: what is over by more than a lag was not made so by
+        it, but for the share of the time in which it was later still. The lag that tells most counts."""
+        values = grid.values(self.metric)
+        bounds = (grid.at_least(self.metric, edge + lag)[0] - share * values for share, lag in scope.lags)
+        return max((np.maximum(bound, 0.0) for bound in bounds), key=np.sum)
 
     def _weighed(
         self, grid: Grid, values: Seconds, against: Seconds, near: Seconds
@@ -148,8 +155,8 @@ class Latency:
         return () if upper or not self.failures else (Open(Doubt.CENSORED, grid.bad, "failed"),)
 
     def _near(self, scope: Scope) -> str:
-        late = scope.blur
-        lag = f" or the generator's own lag of {late:.2g} ms" if late else ""
+        late = samples.milliseconds(scope.loop_lag, Statistic.P99)
+        lag = f" or the generator's own lag (P99 {digits(late)} ms)" if late else ""
         return f"are so near the bound that three digits{lag} cannot tell on which side"
 
     def _mean(self, asked: Criterion, scope: Scope) -> Mean:
@@ -162,7 +169,7 @@ class Latency:
             upper=asked.operator in UPPER,
             strict=asked.operator in STRICT,
             open=self._unmeasured(grid),
-            blur=scope.blur,
+            blur=scope.loop_lag.mean / 1000,
             unit="ms",
         )
 
@@ -184,7 +191,7 @@ class Latency:
             upper=asked.operator in UPPER,
             strict=asked.operator in STRICT,
             open=self._unmeasured(grid),
-            blur=scope.blur,
+            blur=scope.loop_lag.max / 1000,
         )
 
     def _largest_value(self, scope: Scope) -> float | None:

@@ -10,15 +10,17 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from loadgen.core.schedule.spans import counted_stages, seconds_of, stage_at
-from loadgen.core.stats import samples
 from loadgen.core.stats.grid import Grid
-from loadgen.model.plan import Statistic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from loadgen.core.stats.histogram import Histogram
     from loadgen.core.stats.tally import Counters, Selection, Tally
     from loadgen.model.plan import Plan, Threshold
+
+
+LAG_PERCENTS = (50, 75, 90, 95, 98, 99, 99.9)
 
 
 @dataclass(frozen=True)
@@ -84,10 +86,16 @@ class Scope:
         return frozenset(stage_at(self.plan, second) for second in self.seconds)
 
     @cached_property
-    def blur(self) -> float:
-        """How much longer than it took an answer may have been measured: the event loop's lag at P99, milliseconds."""
-        lags = self.tally.loop_lag(self.passed)
-        return samples.milliseconds(lags, Statistic.P99) if lags.count else 0.0
+    def loop_lag(self) -> Histogram:
+        """How late the generator's event loop was: by so much may an answer have been measured longer than it took."""
+        return self.tally.loop_lag(self.passed)
+
+    @cached_property
+    def lags(self) -> tuple[tuple[float, int], ...]:
+        """Shares of the time, and the microseconds that the loop's lag exceeded in no more than that share."""
+        lags = self.loop_lag
+        least = {lags.percentile(percent): 1 - percent / 100 for percent in LAG_PERCENTS}
+        return tuple((share, micros) for micros, share in ({**least, lags.max: 0.0}).items())
 
     @property
     def mostly(self) -> str:

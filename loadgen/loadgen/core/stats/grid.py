@@ -7,6 +7,7 @@ many are surely not below it and how many may be. A row's largest value is exact
 from __future__ import annotations
 
 from bisect import bisect_left
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -19,10 +20,38 @@ from loadgen.core.stats.tally import METRIC_INDEX
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
+    from numpy.typing import NDArray
+
     from loadgen.core.stats.confidence import Seconds
     from loadgen.core.stats.packed import Packed
     from loadgen.core.stats.tally import Counters, Row, Tally
     from loadgen.model.plan import Metric
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """All histograms of a metric, end to end."""
+
+    metric: Metric
+    entries: NDArray[np.uint32]
+    """Bin and count, as they are packed."""
+    parts: NDArray[np.int32]
+    """Which histogram an entry is of."""
+    places: NDArray[np.int64]
+    """Where each histogram is on the axis."""
+    largest: NDArray[np.int64]
+    """The largest value of each, exact."""
+
+    @classmethod
+    def of(cls, metric: Metric, packed: Sequence[tuple[int, Packed]]) -> _Columns:
+        entries = [np.frombuffer(one.entries, dtype=np.uint32) for _, one in packed]
+        return cls(
+            metric=metric,
+            entries=np.concatenate(entries) if entries else np.zeros(0, dtype=np.uint32),
+            parts=np.repeat(np.arange(len(entries), dtype=np.int32), [len(one) for one in entries]),
+            places=np.array([place for place, _ in packed], dtype=np.int64),
+            largest=np.array([one.largest for _, one in packed], dtype=np.int64),
+        )
 
 
 class Grid:
@@ -32,6 +61,7 @@ class Grid:
         """`rows` with their place on the axis."""
         self.seconds, self._rows = seconds, rows
         self._places = np.array([place for place, _ in rows], dtype=np.int64)
+        self._columns: _Columns | None = None
 
     @classmethod
     def of(
@@ -85,13 +115,17 @@ class Grid:
         return self._count(metric, micros, edge if whole else edge + 1), self._count(metric, micros, edge)
 
     def _count(self, metric: Metric, micros: float, first_bin: int) -> Seconds:
-        chosen = [(place, packed) for place, packed in self._packed(metric) if packed.largest >= micros]
-        if not chosen:
-            return np.zeros(len(self.seconds))
-        entries = np.concatenate([np.frombuffer(packed.entries, dtype=np.uint32) for _, packed in chosen])
-        places = np.repeat([place for place, _ in chosen], [len(packed.entries) for _, packed in chosen])
-        weights = np.where(entries >> COUNT_BITS >= first_bin, entries & COUNT_MASK, 0).astype(np.float64)
+        columns = self._columns_of(metric)
+        chosen = (columns.entries >> COUNT_BITS >= first_bin) & (columns.largest[columns.parts] >= micros)
+        weights = (columns.entries[chosen] & COUNT_MASK).astype(np.float64)
+        places = columns.places[columns.parts[chosen]]
         return np.bincount(places, weights=weights, minlength=len(self.seconds)).astype(np.float64)
+
+    def _columns_of(self, metric: Metric) -> _Columns:
+        """Made once for all bounds on a metric; those of another are forgotten, for an hour's may be large."""
+        if self._columns is None or self._columns.metric is not metric:
+            self._columns = _Columns.of(metric, self._packed(metric))
+        return self._columns
 
     def total(self, metric: Metric) -> Seconds:
         """Sum of the successes' values, microseconds."""

@@ -8,12 +8,12 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from loadgen.core.judge import early
+from loadgen.core.judge import early, validity
 from loadgen.core.prompts.material import OPEN
 from loadgen.core.stats.tally import Tally
 from loadgen.model.access import Access
 from loadgen.model.errors import WorkerError
-from loadgen.model.plan import Plan
+from loadgen.model.plan import Plan, Threshold
 from loadgen.model.references import Material
 from loadgen.model.wire import Delta, WorkerPhase, WorkerState
 from loadgen.runtime.clock import MILLISECOND, wall_ns
@@ -98,6 +98,16 @@ class LocalRun:
 
     def _reason_to_stop(self, tally: Tally) -> str | None:
         for threshold in self.plan.thresholds:
-            if threshold.abort_on_fail and (why := early.beyond_doubt(threshold, self.plan, tally)):
+            if threshold.abort_on_fail and (why := self._violated(threshold, tally)):
                 return f"{why}; abortOnFail stopped the run"
         return early.auto_stop(self.plan, tally, tally.last_second)
+
+    def _violated(self, threshold: Threshold, tally: Tally) -> str | None:
+        """Beyond doubt, and not of the generator's making: a shard may use a core."""
+        cores = float(self.shards)
+        return early.beyond_doubt(
+            threshold,
+            self.plan,
+            tally,
+            limited=lambda: validity.quality(self.plan, tally, allowed_cores=cores).limited,
+        )

@@ -6,11 +6,9 @@ others have not, the load is incomplete for good.
 """
 
 import math
-from collections.abc import Mapping
 from datetime import timedelta
 
 from loadgen.core.judge import early
-from loadgen.core.judge.thresholds import NOBODY
 from loadgen.core.stats.tally import Tally
 from loadgen.model.plan import Threshold
 from loadgen.model.wire import WorkerPhase
@@ -251,16 +249,14 @@ def _pod_lost(worker: WorkerView, pod: WorkerPod | None) -> str:
 
 
 def _violated(threshold: Threshold, observed: Observed, tally: Tally) -> str | None:
-    """Beyond doubt, and not of the generator's making: that is asked only where the answer matters."""
-    limited = NOBODY
-    if _so_far(threshold, observed, tally, limited) is None:
-        return None
-    limited = verdict.quality(observed, tally).limited
-    return _so_far(threshold, observed, tally, limited)
-
-
-def _so_far(threshold: Threshold, observed: Observed, tally: Tally, limited: Mapping[int, str]) -> str | None:
-    return early.beyond_doubt(threshold, observed.plan, tally, exclude=_faulty(observed), limited=limited)
+    """Beyond doubt, beside faults, and not of the generator's making."""
+    return early.beyond_doubt(
+        threshold,
+        observed.plan,
+        tally,
+        exclude=_faulty(observed),
+        limited=lambda: verdict.quality(observed, tally).limited,
+    )
 
 
 def _faulty(observed: Observed) -> tuple[range, ...]:
