@@ -119,7 +119,7 @@ class Cluster:
     ) -> Object:
         query = [("dryRun", "All")] if dry_run else []
         if method != "GET":
-            query.append(("fieldManager", MANAGER))
+            query += [("fieldManager", MANAGER), ("fieldValidation", "Strict")]
         return self._send(method, kind.path(self.namespace, name), doing=doing, body=body, query=query)
 
     def _send(

@@ -10,6 +10,8 @@ from kubectl_loadtest.views import tables
 from loadtest_operator.api.status import Phase
 
 BAR = 40
+STAGES = 8
+"""As many fit on a screen; those that ended long ago no longer change."""
 
 
 def picture(title: str, look: Seen, notes: Iterable[str]) -> Group:
@@ -20,8 +22,8 @@ def picture(title: str, look: Seen, notes: Iterable[str]) -> Group:
         parts.append(Text(_bar(status.run.progress_percent)))
     parts += [Text(line) for line in _lines(look)]
     parts += [Text(note, style="yellow") for note in notes if note]
-    if look.ours and (table := tables.figures(status)) is not None:
-        parts += [Text(""), table]
+    if look.ours and (table := tables.figures(status, STAGES)) is not None:
+        parts += [Text(""), table, *_earlier(look)]
     return Group(*parts)
 
 
@@ -47,6 +49,11 @@ def _place(look: Seen) -> str:
     stage = f"stage {run.current_stage}" if run.current_stage else ""
     parts = (f"run {run.number}", str(look.status.phase or Phase.PENDING), stage, percent)
     return " · ".join(part for part in parts if part)
+
+
+def _earlier(look: Seen) -> list[Text]:
+    left_out = len(look.status.summary.stages if look.status.summary else ()) - STAGES
+    return [Text(f"{left_out} earlier stages are not shown", style="dim")] if left_out > 0 else []
 
 
 def _bar(percent: int) -> str:

@@ -16,14 +16,14 @@ ORDER = (Result.FAILED, Result.UNKNOWN, Result.PASSED)
 NOTHING = Percentiles()
 
 
-def figures(status: LoadTestStatus) -> Columns | None:
-    """The run and its stages; response times and times to the first token in milliseconds."""
+def figures(status: LoadTestStatus, newest: int | None = None) -> Columns | None:
+    """The run and its stages, or the newest of them; response times and times to the first token in milliseconds."""
     summary = status.summary
     if summary is None:
         return None
     table = Columns(("", *FIGURES), LEAST_FIGURES)
     table.add(("run", *_figures(summary)), style="bold")
-    for stage in summary.stages:
+    for stage in summary.stages[-(newest or len(summary.stages)) :]:
         table.add((f"stage {stage.name}", *_figures(stage)))
     return table
 

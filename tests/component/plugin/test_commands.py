@@ -69,6 +69,16 @@ def test_run_takes_the_files_spec(call: Call, file: File, put: Put, server: Serv
     assert "activeDeadlineSeconds" not in server.test()["spec"]
 
 
+def test_the_server_is_asked_to_be_strict(call: Call, file: File, server: Server) -> None:
+    """Else it drops a field that it does not know, and runs something else than the file says."""
+    asked = []
+    server.trouble = lambda request: asked.append((request.method, request.query.get("fieldValidation")))
+    call("run", file())
+    server.write_status(finished())
+    call("rerun", "chat")
+    assert {method for method, strict in asked if strict == "Strict"} == {"POST", "PATCH"}
+
+
 def test_run_refuses_what_would_not_run(call: Call, file: File, server: Server) -> None:
     """Every problem, before anything is sent."""
     said = call("run", file(runTokn="2", faults=[{"name": "slow", "startInStage": "peek", "durationSeconds": 5}]))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from loadgen.core.stats import summary
 from loadgen.core.stats.tally import Tally
-from loadgen.model.plan import Plan, Severity
+from loadgen.model.plan import Metric, Plan, Severity
 from loadgen.model.report import ErrorCount, Report, Result, ThresholdResult, Validity, ValidityLevel, Verdict
 from loadgen.report import terminal
 from loadgen.report.html import page
@@ -69,12 +69,25 @@ def an_hour() -> Report:
     return a_report(plan, steady(plan, ms=(10.0,)))
 
 
+def two_kinds() -> Report:
+    """Pages and streamed answers."""
+    chat = {"name": "chat", "openAIChat": {"model": "m", "prompt": {"text": "hi"}, "maxTokens": 5}}
+    plan = a_plan(opened(10, 20), requests=[{"name": "page", "http": {"path": "/"}}, chat])
+    first = {Metric.TIME_TO_FIRST_TOKEN: [5.0 + n for n in range(30)]}
+    deltas = [
+        a_delta(at, a_cell(at, ms=[20.0] * 30), a_cell(at, request=1, ms=[90.0] * 30, metrics=first, output_tokens=150))
+        for at in range(20)
+    ]
+    return a_report(plan, a_tally(plan, *deltas))
+
+
 CASES: dict[str, Callable[[], Report]] = {
     "a usual run": usual,
     "a run without a request": empty,
     "a run in which all failed": all_failed,
     "a run of one second": one_second,
     "a run of an hour": an_hour,
+    "a run with two kinds of requests": two_kinds,
 }
 
 
@@ -122,6 +135,21 @@ def test_the_page_stands_alone(name: str) -> None:
         assert list(table.all("caption"))
         assert all(cell.attributes.get("scope") for cell in table.all("th"))
     assert len(text.encode()) < 300_000
+
+
+def test_streamed_answers_have_their_own_lines_and_rows() -> None:
+    """First tokens over time and as a curve, output tokens, and each kind of request."""
+    report = two_kinds()
+    root = read(page.render(report))
+
+    latencies = root.rows("Latency, milliseconds")
+    chat = next(one for one in report.requests if one.name == "chat").latencies[Metric.TIME_TO_FIRST_TOKEN]
+    assert ["request chat", *terminal.latency_row("TimeToFirstToken", chat)] in latencies
+    assert not any(row[:2] == ["request page", "TimeToFirstToken"] for row in latencies)
+    drawn = [str(one.attributes["aria-label"]) for one in root.all("svg")]
+    assert any(label.startswith("Latency, ") and "first token P50: " in label for label in drawn)
+    assert any(label.startswith("Output tokens, per second. tokens: 150 per second throughout.") for label in drawn)
+    assert any(label.startswith("Latency by percentile") and "TimeToFirstToken: P50 " in label for label in drawn)
 
 
 EVIL = "<script>alert(1)</script>&amp;\"'</td></svg></style>\x00\x1b[31m\u202e\ud800"

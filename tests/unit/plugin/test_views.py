@@ -165,3 +165,16 @@ def test_before_the_operator_came() -> None:
     old = finished(2, "Passed", "old", summary=FIGURES)
     text = shown(live.picture("LoadTest demo/chat", seen(a_test(old, token="new"), Wanted("new", 2)), []))
     assert text == "LoadTest demo/chat · waiting for its run to begin\n"
+
+
+def test_many_stages_leave_room_for_the_newest() -> None:
+    """A terminal shows the top of what is too long; how many are left out is said, and at the end all are there."""
+    stages = [{"name": f"s{number}", **FIGURES} for number in range(20)]
+    look = seen(a_test(a_run(summary={**FIGURES, "stages": stages})), Wanted("1"))
+    text = shown(live.picture("LoadTest demo/chat", look, []))
+    assert [line.split()[1] for line in text.splitlines() if line.startswith("stage ")] == [
+        f"s{n}" for n in range(12, 20)
+    ]
+    assert "12 earlier stages are not shown" in text
+    ended = shown(ending.picture("demo", "chat", LoadTestStatus.model_validate(finished(summary=look.status.summary))))
+    assert ended.count("stage s") == 20

@@ -47,18 +47,29 @@ def table(caption: str, headers: Iterable[str], rows: Iterable[Iterable[Node]], 
     """A table that scrolls in itself on a narrow screen; the first column is a row's header, `text_columns` are not
     numbers.
     """
-    head = el("tr", *(el("th", name, scope="col") for name in headers))
+    names = (
+        el("th", name, scope="col", class_=None if place < text_columns else "number")
+        for place, name in enumerate(headers)
+    )
     body = el("tbody", *(_row(row, text_columns) for row in rows))
-    whole = el("table", el("caption", caption), el("thead", head), body)
+    whole = el("table", el("caption", caption), el("thead", el("tr", *names)), body)
     return el("div", whole, class_="scroll", role="region", aria_label=caption, tabindex="0")
 
 
 def _row(cells: Iterable[Node], text_columns: int) -> Element:
     first, *others = cells
     rest = (
-        el("td", cell, class_=None if place < text_columns else "number") for place, cell in enumerate(others, start=1)
+        el("td", cell, class_=_kind(cell) if place < text_columns else "number")
+        for place, cell in enumerate(others, start=1)
     )
     return el("tr", el("th", first, scope="row"), *rest)
+
+
+def _kind(cell: Node) -> str | None:
+    """Sentences get room, figures with their unit stay on one line."""
+    if not isinstance(cell, str):
+        return None
+    return "words" if len(cell) > 40 else "short" if len(cell) <= 20 else None
 
 
 def document(title: str, style: str, *body: Node) -> str:

@@ -172,7 +172,7 @@ def _charts(report: Report, axis: Axis) -> Iterator[Element]:
         yield charts.timeline("Latency", "milliseconds", lines, axis, logarithmic=True)
     else:
         yield el("p", "No second had enough answers for a percentile of its own.")
-    yield charts.timeline("Requests in flight", "requests", _lines(series, {"in flight": "in_flight"}), axis)
+    yield charts.timeline("In flight", "requests", _lines(series, {"in flight": "in_flight"}), axis)
     if any(second.output_tokens for second in series):
         yield charts.timeline("Output tokens", "per second", _lines(series, {"tokens": "output_tokens"}), axis)
 
