@@ -8,7 +8,7 @@ import asyncio
 import json
 import secrets
 import ssl
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -34,6 +34,8 @@ from loadtest_operator.core.scaling.target import TargetView
 LONGEST_SECONDS = 60
 MOST_BYTES = 1024 * 1024
 NOT_LET_IN = (401, 403)
+SUCCESSFUL = range(200, 300)
+"""As for the workers: some frameworks answer a POST with 201."""
 EXPECT_LIMIT = 64 * 1024
 """As in the workers: where `expectBody` is looked for."""
 
@@ -104,7 +106,7 @@ class Prober:
         letter = _Letter(method, path, {**headers, **way.headers}, body, request.timeout_seconds)
         try:
             answer = await self._send(view, letter, way)
-            if answer.status == 200 and (further := _listening(request, answer, session)):
+            if answer.status in SUCCESSFUL and (further := _listening(request, answer, session)):
                 listening = _Letter("GET", further, dict(way.headers), b"", request.timeout_seconds)
                 answer = await self._send(view, listening, way)
         except AdapterError as error:
@@ -161,10 +163,10 @@ async def _beginning(response: aiohttp.ClientResponse) -> bytes:
     return await prefix(response, MOST_BYTES)
 
 
-def _shape(request: Request) -> tuple[str, str, dict[str, str], tuple[int, ...]]:
+def _shape(request: Request) -> tuple[str, str, dict[str, str], Container[int]]:
     asked = request.open_ai or request.gradio
     if asked is not None:
-        return "POST", asked.path, {"Content-Type": "application/json"}, (200,)
+        return "POST", asked.path, {"Content-Type": "application/json"}, SUCCESSFUL
     if request.http is None:
         raise ValueError(f"request {request.name} has no kind")
     return request.http.method, request.http.path, dict(request.http.headers), request.http.expect_status
@@ -235,7 +237,8 @@ def _called(asked: Gradio, body: bytes) -> str:
 
 
 def _streamed(asked: Gradio, body: bytes) -> list[ChunkKind]:
-    events = SseParser().feed(body)
+    parser = SseParser()
+    events = [*parser.feed(body), *parser.close()]
     if not events:
         gradio.event_id(body)  # raises with what is wrong where no event was named
     return [gradio.STREAMED[asked.protocol](event) for event in events]
