@@ -13,7 +13,7 @@ import json
 import re
 import secrets
 import ssl
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -42,6 +42,8 @@ MOST_BYTES = 1024 * 1024
 COMMON = {"User-Agent": f"loadgen/{__version__}", "Accept": "*/*", "Accept-Encoding": "identity"}
 """What the workers send with every request."""
 NOT_LET_IN = (401, 403)
+SUCCESSFUL = range(200, 300)
+"""As for the workers: some frameworks answer a POST with 201."""
 EXPECT_LIMIT = 64 * 1024
 """As in the workers: where `expectBody` is looked for."""
 
@@ -122,7 +124,7 @@ class Prober:
         letter = _Letter(method, path, {**headers, **way.headers}, body, request.timeout_seconds)
         try:
             answer = await self._send(view, letter, way)
-            if answer.status == 200 and (further := _listening(request, answer, session)):
+            if answer.status in SUCCESSFUL and (further := _listening(request, answer, session)):
                 accepts = {**COMMON, "Accept": "text/event-stream", **way.headers}
                 listening = _Letter("GET", further, accepts, b"", request.timeout_seconds)
                 answer = await self._send(view, listening, way)
@@ -188,13 +190,13 @@ def _not_the_servers(status: int, body: bytes) -> None:
         )
 
 
-def _shape(request: Request) -> tuple[str, str, dict[str, str], tuple[int, ...]]:
+def _shape(request: Request) -> tuple[str, str, dict[str, str], Container[int]]:
     """Method, path, headers and expected statuses, as the workers have them."""
     asked = request.open_ai or request.gradio
     if asked is not None:
         streams = request.open_ai is not None and request.open_ai.stream
         accept = "text/event-stream" if streams else "application/json"
-        return "POST", asked.path, {**COMMON, "Accept": accept, "Content-Type": "application/json"}, (200,)
+        return "POST", asked.path, {**COMMON, "Accept": accept, "Content-Type": "application/json"}, SUCCESSFUL
     if request.http is None:
         raise ValueError(f"request {request.name} has no kind")
     given = {name.lower() for name in request.http.headers}
@@ -268,7 +270,8 @@ def _called(asked: Gradio, body: bytes) -> str:
 
 
 def _streamed(asked: Gradio, body: bytes) -> list[ChunkKind]:
-    events = SseParser().feed(body)
+    parser = SseParser()
+    events = [*parser.feed(body), *parser.close()]
     if not events:
         gradio.event_id(body)  # raises with what is wrong where no event was named
     return [gradio.STREAMED[asked.protocol](event) for event in events]
