@@ -6,6 +6,7 @@
 import asyncio
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -91,12 +92,18 @@ def report(files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="
     """Show reports again."""
     for file in files:
         try:
-            _show(documents.load(file.read_bytes(), str(file)))
+            commands.show_file(file, _show)
         except (LoadgenError, OSError) as error:
             _stop(error, ExitCode.BAD_INPUT)
 
 
+def _player(document: dict[str, Any], url: str, workers: int, data: Path | None) -> Callable[[Plan], Report]:
+    access = problems.access(document)
+    return lambda plan: asyncio.run(_run(plan, url, workers, access, _material(plan, access, data)))
+
+
 app.command(context_settings={"allow_interspersed_args": False})(commands.compare)
+app.command()(commands.sweep(_player))
 
 
 @app.command(hidden=True)

@@ -4,7 +4,8 @@ Attainment never rises with load, so its best fit is isotonic (Barlow et al., St
 Restrictions, 1972), weighted by requests; the min-max formula gives the solution of the pool-adjacent-violators
 algorithm for many draws at once. Between two levels nothing was measured: attainment bends downwards there, so its chord
 crosses the wanted share too early, and the chord of its logits (straight for an M/M/c queue's tail) rather too late. The
-estimate is the middle of both. The interval trusts no curve where it promises: it begins at a level that was measured.
+estimate is the middle of both. The interval trusts no curve: it begins and ends at levels that were measured, so it is
+never narrower than the space between two of them.
 
 The interval is a two-level bootstrap (Davison & Hinkley, Bootstrap Methods and their Application, 1997, ch. 3.8): repeats
 of a level are drawn, then blocks of at least ten seconds within them, and each draw is fitted and inverted anew. Its
@@ -182,16 +183,13 @@ def _bound(load: float) -> Bound:
 def _interval(
     grouped: dict[float, list[Trial]], share: float, draws: int, rng: np.random.Generator
 ) -> tuple[float | None, float | None]:
-    """From the last level that surely holds, to where the late chord surely fails."""
-    loads = np.array(list(grouped))
+    """From the last level that holds in all draws but a few, to the first that fails in all but a few."""
+    loads = np.array([-np.inf, *grouped, np.inf])
     drawn = [_drawn(level, draws, rng) for level in grouped.values()]
     good, planned = (np.column_stack([one[part] for one in drawn]) for part in (0, 1))
-    curve = _Curve(loads, good, planned, fit(good, planned))
-    holding = (curve.fitted >= share).sum(axis=1)
-    last = np.sort(np.where(holding > 0, loads[np.maximum(holding - 1, 0)], -np.inf))
-    late = np.sort(curve.crossings(share)[1])
+    holding = np.sort((fit(good, planned) >= share).sum(axis=1))
     outside = int(draws * TAIL)
-    return _end(float(last[outside])), _end(float(late[draws - 1 - outside]))
+    return _end(float(loads[holding[outside]])), _end(float(loads[holding[draws - 1 - outside] + 1]))
 
 
 def _end(load: float) -> float | None:

@@ -1,0 +1,27 @@
+"""Shows a file again, whichever kind of result it holds."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from loadgen.commands.common import show
+from loadgen.model.report import Report
+from loadgen.report import documents, sweep
+
+
+def show_file(file: Path, show_report: Callable[[Report], None]) -> None:
+    """Raises ReportError where it is neither a report nor a sweep."""
+    text = file.read_bytes()
+    document = _parsed(text)
+    if sweep.is_sweep(document):
+        show(sweep.render(sweep.load(document, str(file))))
+    else:
+        show_report(documents.load(text, str(file)))
+
+
+def _parsed(text: bytes) -> object:
+    """None for what is no JSON: `documents.load` says so in words."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
