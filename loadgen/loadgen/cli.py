@@ -104,6 +104,7 @@ def _player(document: dict[str, Any], url: str, workers: int, data: Path | None)
 
 app.command(context_settings={"allow_interspersed_args": False})(commands.compare)
 app.command()(commands.sweep(_player))
+app.command()(commands.plan)
 
 
 @app.command(hidden=True)

@@ -5,7 +5,8 @@ A module is a command.
 """
 
 from loadgen.commands.comparing import compare
+from loadgen.commands.planning import plan
 from loadgen.commands.showing import show_file
 from loadgen.commands.sweeping import command as sweep
 
-__all__ = ["compare", "show_file", "sweep"]
+__all__ = ["compare", "plan", "show_file", "sweep"]

@@ -121,6 +121,7 @@ class LevelFigures(Model):
     error_percent: float
     requests_per_second: float
     """Successes."""
+    response_time_mean: float | None = None
     response_time_p50: float | None = None
     response_time_p95: float | None = None
     response_time_p99: float | None = None

@@ -141,7 +141,7 @@ def _figures(progress: Progress, key: Key, reports: Sequence[Report], fitted: fl
     times = pooled(groups, Metric.RESPONSE_TIME)
     shown = {
         f"response_time_{statistic.lower()}": samples.milliseconds(times, statistic)
-        for statistic in (Statistic.P50, Statistic.P95, Statistic.P99)
+        for statistic in (Statistic.MEAN, Statistic.P50, Statistic.P95, Statistic.P99)
         if samples.missing(statistic, times.count) is None
     }
     return LevelFigures(
