@@ -12,7 +12,7 @@ export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 UV := $(CURDIR)/.tools/bin/uv
 RUN := $(CURDIR)/.venv/bin
 
-.PHONY: help setup fmt lint types contracts unit component contract e2e test demo bench crds images cluster-up cluster-down clean soak bench-operator truth mutants
+.PHONY: help setup fmt lint types contracts unit component contract e2e test demo bench crds images cluster-up cluster-down clean soak bench-operator truth mutants simulations
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -47,6 +47,10 @@ types: setup ## mypy --strict
 unit: setup ## pure tests, milliseconds each
 	@echo "[unit]"
 	@$(RUN)/pytest tests/unit -q -n2
+
+simulations: setup ## coverage, false alarms and power of the capacity statistics (minutes)
+	@echo "[simulations]"
+	@$(RUN)/pytest tests/simulations -q -n2
 
 # The component tests also run against a real nginx, started by them on loopback.
 /usr/sbin/nginx:

@@ -6,7 +6,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -113,17 +113,27 @@ def report(
             ValueError(f"--html writes one page, and {len(files)} reports are named: call it once for each"),
             ExitCode.BAD_INPUT,
         )
-    for file in files:
-        try:
-            found = documents.load(file.read_bytes(), str(file))
-        except (LoadgenError, OSError) as error:
-            _stop(error, ExitCode.BAD_INPUT)
+
+    def shown(found: Report) -> None:
         _show(found)
         if html is not None and not _write_page(found, html):
             raise typer.Exit(ExitCode.BAD_INPUT)
 
+    for file in files:
+        try:
+            commands.show_file(file, shown, only_reports=html is not None)
+        except (LoadgenError, OSError) as error:
+            _stop(error, ExitCode.BAD_INPUT)
+
+
+def _player(document: dict[str, Any], url: str, workers: int, data: Path | None) -> Callable[[Plan], Report]:
+    access = problems.access(document)
+    return lambda plan: asyncio.run(_run(plan, url, workers, access, _material(plan, access, data)))
+
 
 app.command(context_settings={"allow_interspersed_args": False})(commands.compare)
+app.command()(commands.sweep(_player))
+app.command()(commands.plan)
 
 
 @app.command(hidden=True)

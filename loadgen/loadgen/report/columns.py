@@ -36,7 +36,7 @@ class Columns:
         for place, index in enumerate(kept):
             table.add_column(self._headers[index], justify="right" if place else "left", no_wrap=True)
         for cells, style in self._rows:
-            table.add_row(*(cells[index] for index in kept), style=style)
+            table.add_row(*(Text(cells[index]) for index in kept), style=style)
         yield table
         if left_out:
             yield Text(f"left out for want of width: {', '.join(left_out)}", style="dim")

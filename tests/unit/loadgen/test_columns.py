@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from loadgen.report.columns import Columns
+from loadgen.report.plain import plain
 
 HEADERS = ("", "count", "mean", "P50", "P99")
 
@@ -34,3 +35,10 @@ def test_a_narrow_terminal_does_without_the_least_important(width: int, columns:
     assert header.split() == columns
     assert len(row.split()) == len(columns) + 1
     assert said == note
+
+
+def test_brackets_are_text() -> None:
+    """A field's path is no markup."""
+    table = Columns(("", "n"), ())
+    table.add(("load.stages[bold].concurrency", "1"))
+    assert "load.stages[bold].concurrency" in plain(table)

@@ -63,32 +63,32 @@ class Figure:
 
 
 def _value(groups: Sequence[Group], metric: Metric, statistic: Statistic) -> float:
-    pooled = _pooled(groups, metric)
-    if why := samples.missing(statistic, pooled.count):
-        raise NotMeasuredError(f"{pooled.count} values are too few for {statistic}: {why}")
-    return _milliseconds(pooled, pooled.percentile(PERCENTS[statistic]))
+    merged = _some(groups, metric)
+    if why := samples.missing(statistic, merged.count):
+        raise NotMeasuredError(f"{merged.count} values are too few for {statistic}: {why}")
+    return _milliseconds(merged, merged.percentile(PERCENTS[statistic]))
 
 
 def _percentile(groups: Sequence[Group], metric: Metric, statistic: Statistic) -> Interval:
-    pooled = _pooled(groups, metric)
+    merged = _some(groups, metric)
     share = PERCENTS[statistic] / 100
-    worth = min(MOST_EFFECTIVE, int(pooled.count / _design(groups, metric, statistic)))
+    worth = min(MOST_EFFECTIVE, int(merged.count / _design(groups, metric, statistic)))
     found = ranks(worth, share)
     if found is None:
-        needed = math.ceil(fewest(share) * pooled.count / max(1, worth))
+        needed = math.ceil(fewest(share) * merged.count / max(1, worth))
         raise NotMeasuredError(
-            f"{pooled.count} values, worth {worth} independent ones, bound no {statistic}: about {needed} would"
+            f"{merged.count} values, worth {worth} independent ones, bound no {statistic}: about {needed} would"
         )
     unanswered = _total(groups, "planned") - _total(groups, "succeeded") - _total(groups, "failed")
-    low = math.floor(found[0] / worth * pooled.count)
-    high = math.ceil(found[1] / worth * (pooled.count + unanswered))
-    if high > pooled.count:
+    low = math.floor(found[0] / worth * merged.count)
+    high = math.ceil(found[1] / worth * (merged.count + unanswered))
+    if high > merged.count:
         raise NotMeasuredError(
             f"{unanswered} requests had no answer when the run ended: {statistic} has no upper limit"
         )
-    middle = pooled.percentile(PERCENTS[statistic])
-    at = partial(_milliseconds, pooled)
-    return Interval(at(middle), at(min(middle, pooled.at_rank(low))), at(max(middle, pooled.at_rank(high))))
+    middle = merged.percentile(PERCENTS[statistic])
+    at = partial(_milliseconds, merged)
+    return Interval(at(middle), at(min(middle, merged.at_rank(low))), at(max(middle, merged.at_rank(high))))
 
 
 def _milliseconds(histogram: Histogram, value: int) -> float:
@@ -96,14 +96,20 @@ def _milliseconds(histogram: Histogram, value: int) -> float:
     return max(1, min(value, histogram.max)) / 1000
 
 
-def _pooled(groups: Sequence[Group], metric: Metric) -> Histogram:
-    pooled = Histogram()
+def pooled(groups: Sequence[Group], metric: Metric) -> Histogram:
+    """The groups' histograms merged; empty where none has the metric."""
+    merged = Histogram()
     for group in groups:
         if metric in group.histograms:
-            pooled.merge(restore(group.histograms[metric]))
-    if not pooled.count:
+            merged.merge(restore(group.histograms[metric]))
+    return merged
+
+
+def _some(groups: Sequence[Group], metric: Metric) -> Histogram:
+    found = pooled(groups, metric)
+    if not found.count:
         raise NotMeasuredError("no request gave a value")
-    return pooled
+    return found
 
 
 def _design(groups: Sequence[Group], metric: Metric, statistic: Statistic) -> float:

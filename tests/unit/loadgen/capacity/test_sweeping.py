@@ -1,0 +1,142 @@
+"""A whole sweep in virtual time: simulated runs in place of real ones, and what it comes to."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from loadgen.commands.sweeping import Sweeper, read
+from loadgen.core.capacity import points, steady
+from loadgen.model.errors import InvalidPlanError
+from loadgen.model.plan import Plan
+from loadgen.model.report import Report, Validity, ValidityLevel, Verdict
+from loadgen.model.sweep import Conclusion, Sweep
+from loadgen.report import plain
+from loadgen.report import sweep as view
+from unit.loadgen.capacity.groups import a_tally_of
+from unit.loadgen.capacity.queues import fifo, poisson
+from unit.loadgen.test_summary import a_report
+
+FIELD = "load.stages[hold].arrivalRate"
+TEMPLATE = {
+    "requests": [{"name": "get", "http": {"path": "/"}, "slo": {"responseTimeMilliseconds": 500}}],
+    "load": {"stages": [{"name": "hold", "durationSeconds": 60, "arrivalRate": 1}]},
+}
+
+
+def a_sweep(**changes: Any) -> dict[str, Any]:
+    search = {"field": FIELD, "min": 5, "max": 80, "holdSeconds": 120}
+    return {"loadTestTemplate": {"spec": TEMPLATE}, "search": search, **changes}
+
+
+def swept(document: dict[str, Any], capacity: float, tmp_path: Path, **more: Any) -> Sweep:
+    """Against a queue that takes so many a second; `limit` is the rate past which the generator is the limit."""
+    rng = np.random.default_rng(1)
+
+    def play(plan: Plan) -> Report:
+        (stage,) = plan.load.stages
+        rate = float(stage.arrival_rate or 0)
+        arrivals = poisson(rng, rate, stage.duration_seconds)
+        times = fifo(arrivals, np.full(arrivals.size, 1 / capacity))
+        limited = rate > more.get("limit", np.inf)
+        level = ValidityLevel.GENERATOR_LIMITED if limited else ValidityLevel.VALID
+        validity = Validity(level=level, reasons=("the processor was busy",) if limited else ())
+        verdict = more.get("verdict", Verdict.PASSED)
+        return steady.beside(a_report(plan, a_tally_of(plan, arrivals, times, 0.5), validity=validity, verdict=verdict))
+
+    return Sweeper(read(document), "http://x", play, tmp_path / "out.json").run()
+
+
+def test_a_knee_is_found_held_and_shown_again(tmp_path: Path) -> None:
+    """Of a server of 40 requests a second: half a second is kept up to 37."""
+    done = swept(a_sweep(), 40, tmp_path)
+    assert done.conclusion is Conclusion.CONFIRMED, done.message
+    assert done.knee is not None
+    assert done.knee.low is not None
+    assert done.knee.high is not None
+    assert done.knee.low <= 37.1 <= done.knee.high
+    assert done.hold is not None
+    assert (done.hold.held, done.hold.seconds) == (True, 120)
+    again = view.load(json.loads((tmp_path / "out.json").read_text()), "out.json")
+    assert again == done
+    assert plain.plain(view.render(again)).startswith(
+        "Confirmed  95 % keep the SLO up to load.stages[hold].arrivalRate = "
+    )
+
+
+def test_a_range_that_is_not_enough_is_not_confirmed(tmp_path: Path) -> None:
+    """And says what would do."""
+    high = swept(a_sweep(), 400, tmp_path)
+    assert (high.conclusion, high.knee and high.knee.bound) == (Conclusion.UNCONFIRMED, "AtLeast")
+    assert "raise search.max" in high.message
+    low = swept(a_sweep(), 2, tmp_path)
+    assert (low.conclusion, low.knee and low.knee.bound) == (Conclusion.UNCONFIRMED, "AtMost")
+
+
+def test_a_generator_at_its_limit_is_no_knee(tmp_path: Path) -> None:
+    """Past 15 requests a second nothing is evidence: at least 10, not 15."""
+    done = swept(a_sweep(), 40, tmp_path, limit=15)
+    assert (done.conclusion, done.knee and done.knee.bound) == (Conclusion.UNCONFIRMED, "AtLeast")
+    assert done.knee is not None
+    assert done.knee.load == 10
+    assert all(run.valid == (run.point[FIELD] <= 15) for run in done.runs)
+
+
+def test_a_hold_that_fails_does_not_count(tmp_path: Path) -> None:
+    """Whatever attainment says: a threshold that the hold violates is no capacity."""
+    done = swept(a_sweep(), 40, tmp_path, verdict=Verdict.FAILED)
+    assert done.conclusion is Conclusion.UNCONFIRMED
+    assert "it does not count" in done.message
+
+
+def test_stopping_keeps_what_was_measured(tmp_path: Path) -> None:
+    """An interrupted run ends the sweep."""
+    done = swept(a_sweep(), 40, tmp_path, verdict=Verdict.ABORTED)
+    assert (done.conclusion, len(done.runs)) == (Conclusion.ABORTED, 0)
+
+
+def test_a_grid_has_a_best_point(tmp_path: Path) -> None:
+    """The most requests a second that keep the SLO, each level as often as asked."""
+    values = {"vary": [{"field": FIELD, "values": [10, 30, 80]}], "repeats": 2}
+    document = {name: value for name, value in a_sweep(**values).items() if name != "search"}
+    done = swept(document, 40, tmp_path)
+    assert (done.conclusion, done.best) == (Conclusion.MEASURED, {FIELD: 30})
+    assert [(level.point[FIELD], level.runs) for level in done.levels] == [(10, 2), (30, 2), (80, 2)]
+    assert done.knee is not None
+
+
+GRID = {"vary": [{"field": "load.stages[no].concurrency", "values": [1]}], "search": None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"search": None}, "set exactly one of vary and search"),
+        (GRID, "there is no 'no' among stages: one of hold"),
+        ({"vary": [{"field": "load.seeds", "values": [1]}], "search": None}, "seeds"),
+        ({"vary": [{"field": "lead.seed", "values": [1]}], "search": None}, "has no lead"),
+        ({"search": {"field": "load.seed", "min": 1, "max": 2}}, "a search needs load.stages"),
+        ({"search": {"field": FIELD, "min": 3, "max": 2}}, "write 0 < min < max"),
+        ({"search": {"field": "load.stages[hold].concurrency", "min": 1, "max": 2}}, "arrivalRate"),
+        ({"vary": [{"field": FIELD, "values": list(range(1, 201))}] * 2, "search": None}, "at most 256"),
+        ({"kind": "LoadTest"}, "write LoadTestSweep"),
+    ],
+)
+def test_a_bad_sweep_is_refused_before_any_load(changes: dict[str, Any], said: str) -> None:
+    """With field, value and remedy."""
+    with pytest.raises(InvalidPlanError, match=said.replace("[", r"\[")):
+        read({name: value for name, value in a_sweep(**changes).items() if value is not None})
+
+
+def test_blocks_leave_ramps_out_and_lose_nothing() -> None:
+    """35 s after a ramp of 5 are blocks of 10, 10 and 15 s."""
+    template = json.loads(json.dumps(TEMPLATE))
+    template["load"]["stages"][0] |= {"durationSeconds": 40, "rampSeconds": 5}
+    spec = read(a_sweep(loadTestTemplate={"spec": template}))
+    plan = points.plan(spec, {FIELD: Decimal(2)})
+    arrivals = np.arange(0.25, 40, 0.5)
+    report = a_report(plan, a_tally_of(plan, arrivals, np.where(arrivals > 30, 1.0, 0.1), 0.5))
+    assert points.blocks(report, "hold") == ((20, 20), (20, 20), (10, 30))
