@@ -43,6 +43,7 @@ FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A LoadTest m
 
 
 HtmlOption = Annotated[Path | None, typer.Option(help="Write the report here as one HTML page that stands alone.")]
+JunitOption = Annotated[Path | None, typer.Option(help="Write all of them here as JUnit XML, for CI.")]
 
 
 @app.callback()
@@ -106,6 +107,7 @@ def lint(file: FileArgument) -> None:
 def report(
     files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Reports that --out wrote.")],
     html: HtmlOption = None,
+    junit: JunitOption = None,
 ) -> None:
     """Show reports again."""
     if html is not None and len(files) > 1:
@@ -113,17 +115,21 @@ def report(
             ValueError(f"--html writes one page, and {len(files)} reports are named: call it once for each"),
             ExitCode.BAD_INPUT,
         )
+    found: dict[str, Report] = {}
 
-    def shown(found: Report) -> None:
-        _show(found)
-        if html is not None and not _write_page(found, html):
-            raise typer.Exit(ExitCode.BAD_INPUT)
+    def shown(each: Report) -> None:
+        _show(each)
+        found[str(file)] = each
 
     for file in files:
         try:
-            commands.show_file(file, shown, only_reports=html is not None)
+            commands.show_file(file, shown, only_reports=html is not None or junit is not None)
         except (LoadgenError, OSError) as error:
             _stop(error, ExitCode.BAD_INPUT)
+    if html is not None and not all(_write_page(each, html) for each in found.values()):
+        raise typer.Exit(ExitCode.BAD_INPUT)
+    if junit is not None and not _write_junit(found, junit):
+        raise typer.Exit(ExitCode.BAD_INPUT)
 
 
 def _player(document: dict[str, Any], url: str, workers: int, data: Path | None) -> Callable[[Plan], Report]:
@@ -164,12 +170,22 @@ def _write_page(report: Report, file: Path) -> bool:
     """Whether it could be written. That a page could not does not change a verdict."""
     from loadgen.report.html import page
 
+    return _write("the report as a page", page.render(report), file, "--html")
+
+
+def _write_junit(reports: dict[str, Report], file: Path) -> bool:
+    from loadgen.report import junit
+
+    return _write("the reports as JUnit XML", junit.render(reports), file, "--junit")
+
+
+def _write(what: str, text: str, file: Path, option: str) -> bool:
     try:
-        file.write_text(page.render(report), encoding="utf-8")
+        file.write_text(text, encoding="utf-8")
     except OSError as error:
-        _errors.print(f"the page cannot be written to {file}: {error.strerror or error}; name another file with --html")
+        _errors.print(f"{what} cannot be written to {file}: {error.strerror or error}; name another file with {option}")
         return False
-    _errors.print(f"the report as a page: {file}")
+    _errors.print(f"{what}: {file}")
     return True
 
 
