@@ -34,7 +34,7 @@ from loadtest_operator.core.fleet.pods import WorkerPod, newest_by_index, proble
 from loadtest_operator.core.observed import JobView, Observed, ProxyView, WorkerView
 from loadtest_operator.core.run import guard
 from loadtest_operator.core.scaling import timeline
-from loadtest_operator.handlers import targets
+from loadtest_operator.handlers import turns
 from loadtest_operator.handlers.context import Context
 from loadtest_operator.handlers.memory import Memory, RunMemory, WorkerMemory
 
@@ -70,7 +70,7 @@ async def gather(context: Context, body: Object, memory: Memory) -> Observed:
         spec=spec,
         problems=problems,
         token=live.run_token if live else "",
-        blocker=await targets.blocker(context, body, spec) if phase is Phase.PENDING else "",
+        blocker=await turns.blocker(context, body, spec) if phase is Phase.PENDING else "",
         job=run.job,
         pods=run.pods,
         workers=_views(context, run),

@@ -9,10 +9,10 @@ from datetime import datetime
 
 from loadgen.core.stats.tally import Tally
 from loadgen.model.wire import WorkerState
-from loadtest_operator.adapters.kube.paced import Paced
 from loadtest_operator.adapters.target.material import Found
 from loadtest_operator.api.loadtest import LoadTestSpec, Target
 from loadtest_operator.api.status import LoadTestStatus
+from loadtest_operator.core.common.paced import Paced
 from loadtest_operator.core.fleet.pods import WorkerPod
 from loadtest_operator.core.observed import JobView, ProbeResult, ProxyView, Stored
 from loadtest_operator.core.scaling.target import TargetView

@@ -11,7 +11,7 @@ from loadtest_operator.core.common.kinds import LOAD_TEST
 from loadtest_operator.core.observed import Observed
 from loadtest_operator.core.run import giving_up
 from loadtest_operator.core.run.decide import decide
-from loadtest_operator.handlers import janitor, targets
+from loadtest_operator.handlers import janitor, turns
 from loadtest_operator.handlers.act import act
 from loadtest_operator.handlers.context import Context
 from loadtest_operator.handlers.follow import RETRY_SECONDS, followed
@@ -74,7 +74,7 @@ async def _delete(context: Context, namespace: str, thing: Delete) -> None:
 def _let_go(context: Context, metadata: Object) -> None:
     """The run is over: its target is free and its memory goes. From here on others may touch the status (the janitor); the
     next run begins with what is stored."""
-    targets.release(context, metadata)
+    turns.release(context, metadata)
     context.forget(metadata["uid"])
 
 

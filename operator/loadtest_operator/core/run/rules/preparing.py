@@ -17,7 +17,7 @@ from loadtest_operator.core.common.reasons import Reason
 from loadtest_operator.core.fleet import manifests, quota
 from loadtest_operator.core.fleet.pods import Problem
 from loadtest_operator.core.observed import Observed
-from loadtest_operator.core.run.lifecycle import Event
+from loadtest_operator.core.run.lifecycle import Move
 from loadtest_operator.core.run.rules.always import leads_elsewhere, stop
 from loadtest_operator.core.run.step import QUICK, Rule, Step
 
@@ -175,7 +175,7 @@ def start(observed: Observed) -> Step | None:
     begin = times.next_second(observed.now + LEAD)
     return Step(
         says=f"load starts at {times.text(begin)}",
-        event=Event.STARTED,
+        event=Move.STARTED,
         claims=(
             conditions.yes(WORKERS, reasons.WORKERS_READY),
             conditions.yes(ConditionType.LOAD_RUNNING, reasons.STARTING),
