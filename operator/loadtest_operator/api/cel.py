@@ -186,6 +186,8 @@ FIVE_FIELDS = Rule(
     field=".schedule",
 )
 
+RESERVED_THRESHOLDS = ("any-success", "errors-default")
+
 RULES: dict[type[Model], tuple[Rule, ...]] = {
     requests.ExpectBody: (exactly_one("contains", "matches"),),
     references.FromEither: (exactly_one("configMapKeyRef", "secretKeyRef"),),
@@ -281,6 +283,13 @@ RULES: dict[type[Model], tuple[Rule, ...]] = {
         ),
     ),
     plan.Criterion: (CRITERION,),
+    plan.Threshold: (
+        Rule(
+            f"!(self.name in {quoted([*RESERVED_THRESHOLDS])})",
+            f"{' and '.join(RESERVED_THRESHOLDS)} are the names of what is judged by default: choose another",
+            field=".name",
+        ),
+    ),
     loadtest.Target: (
         exactly_one("serviceRef", "url"),
         Rule(

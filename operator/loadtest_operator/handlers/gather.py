@@ -27,8 +27,8 @@ from loadtest_operator.api.meta import ConditionType
 from loadtest_operator.api.problems import sentences
 from loadtest_operator.api.status import LoadTestStatus, Phase
 from loadtest_operator.core.common import conditions, times
-from loadtest_operator.core.common.kinds import CONFIG_MAP, EVENT, JOB, POD, SECRET, SERVICE
-from loadtest_operator.core.common.names import Names
+from loadtest_operator.core.common.kinds import CONFIG_MAP, EVENT, JOB, NETWORK_POLICY, POD, SECRET, SERVICE
+from loadtest_operator.core.common.names import MANAGED_BY, Names
 from loadtest_operator.core.fleet import manifests
 from loadtest_operator.core.fleet.pods import WorkerPod, newest_by_index, problem_of, worker_pod
 from loadtest_operator.core.observed import JobView, Observed, ProxyView, WorkerView
@@ -143,16 +143,21 @@ async def _look_at_target(context: Context, namespace: str, names: Names, spec: 
         run.timeline = timeline.extended(run.timeline, run.target, context.clock())
 
 
+def _is_ours(thing: Object) -> bool:
+    return MANAGED_BY.items() <= (thing["metadata"].get("labels") or {}).items()
+
+
 async def _look_at_services(context: Context, namespace: str, names: Names, spec: LoadTestSpec, run: RunMemory) -> None:
-    """Would one of them take the workers for its own pods, because of labels that the user gave?"""
+    """Would one of them, or a NetworkPolicy, take the workers for other pods, because of labels that the user gave?"""
     given = spec.worker_template.labels
     if not given:
         return
     ours = manifests.worker_labels(names)
-    services = await run.known.ask(
-        "services", JOB_SECONDS, context.clock(), lambda: context.kube.list(SERVICE, namespace)
-    )
-    run.captured = guard.serving(services, given, ours)
+    now = context.clock()
+    services = await run.known.ask("services", JOB_SECONDS, now, lambda: context.kube.list(SERVICE, namespace))
+    policies = await run.known.ask("policies", JOB_SECONDS, now, lambda: context.kube.list(NETWORK_POLICY, namespace))
+    typed = [{**policy, "kind": NETWORK_POLICY.kind} for policy in policies if not _is_ours(policy)]
+    run.captured = guard.attracting([*services, *typed], given, ours)
 
 
 async def _look_at_material(context: Context, namespace: str, spec: LoadTestSpec, run: RunMemory) -> None:

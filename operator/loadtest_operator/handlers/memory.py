@@ -80,7 +80,7 @@ class RunMemory:
         """What came of the probe, as soon as it is known."""
         if self.probing is not None and self.probing.done():
             done, self.probing = self.probing, None
-            self.probe = done.result()
+            self.probe = None if done.cancelled() else done.result()
 
     def end(self) -> None:
         """Nothing of it goes on."""

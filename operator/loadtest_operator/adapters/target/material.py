@@ -73,7 +73,9 @@ def _absent(one: Reference, namespace: str, thing: Object | None) -> str:
     if thing is None:
         return f"spec.{one.field}: there is no {to.holder} {to.name} in {namespace}: {_create(to)}"
     if to.holder is Holder.SECRET and not _released(thing):
-        return f"spec.{one.field}: Secret {to.name} has no key {to.key}"  # the names of the others are nobody's business
+        return (
+            f"spec.{one.field}: Secret {to.name} has no key {to.key}"  # the names of the others are nobody's business
+        )
     keys = sorted({**(thing.get("data") or {}), **(thing.get("binaryData") or {})})
     return f"spec.{one.field}: {to.holder} {to.name} has no key {to.key}, only {', '.join(keys)[:200] or 'none at all'}"
 
