@@ -54,7 +54,7 @@ async def _give_up(context: Context, body: Object, why: str) -> float:
         return RETRY_SECONDS
     ended = giving_up.given_up(found, why, context.clock())
     for thing in ended.leftovers:
-        await _delete(context, namespace, thing)
+        await _delete(context, found["metadata"], thing)
     if ended.patch:
         patch = {"status": ended.patch, "metadata": {"resourceVersion": found["metadata"]["resourceVersion"]}}
         found = await context.kube.merge_patch(LOAD_TEST, namespace, name, patch, "status")
@@ -64,11 +64,11 @@ async def _give_up(context: Context, body: Object, why: str) -> float:
     return FINISHED_SECONDS
 
 
-async def _delete(context: Context, namespace: str, thing: Delete) -> None:
+async def _delete(context: Context, metadata: Object, thing: Delete) -> None:
     try:
-        await context.kube.delete(thing.kind, namespace, thing.name)
+        await context.kube.delete_own(thing.kind, metadata["namespace"], thing.name, metadata["uid"])
     except AdapterError as error:
-        log.warning("%s %s/%s could not be removed yet: %s", thing.kind.kind, namespace, thing.name, error)
+        log.warning("%s %s could not be removed yet: %s", thing.kind.kind, thing.name, error)
 
 
 def _let_go(context: Context, metadata: Object) -> None:

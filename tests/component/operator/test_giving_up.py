@@ -12,7 +12,7 @@ from component.operator.theatre import Theatre, clean, theatre
 from fakes.kube import Object, refusal
 from loadgen.model.report import Verdict
 from loadtest_operator.api.status import Phase
-from loadtest_operator.core.common.kinds import CONFIG_MAP, JOB, LOAD_TEST, SECRET
+from loadtest_operator.core.common.kinds import CONFIG_MAP, JOB, LOAD_TEST, POD, SECRET
 from loadtest_operator.handlers import janitor, reconcile
 from loadtest_operator.handlers.reconcile import reconcile as look_at
 
@@ -199,3 +199,23 @@ async def test_one_odd_object_does_not_stop_the_janitor() -> None:
 
         assert clean(play.cluster, JOB, SECRET)
         assert play.status.run.cleanup_time is not None
+
+
+async def test_nothing_that_belongs_to_somebody_else_is_removed_or_written_over() -> None:
+    """Its name may be one that a run would choose: a name that fits is no proof."""
+    foreign = {"metadata": {"name": "test-1-report", "namespace": "demo"}, "data": {"mine": "yes"}}
+    async with theatre(ttlSecondsAfterFinished=10) as play:
+        play.cluster.put(CONFIG_MAP, foreign)
+        play.cluster.put(POD, {"metadata": {"name": "test-1-proxy", "namespace": "demo"}, "spec": {}, "status": {}})
+        status = await play.run()
+        play.pass_time(60)
+        janitor.note(play.context, play.body)
+        await janitor.tidy(play.context)
+
+        assert status.verdict is Verdict.PASSED
+        assert status.artifacts == ()
+        assert play.status.run.cleanup_time is not None
+        assert play.cluster.get(POD, "demo", "test-1-proxy")
+        found = play.cluster.get(CONFIG_MAP, "demo", "test-1-report")
+        assert found is not None
+        assert found["data"] == {"mine": "yes"}
