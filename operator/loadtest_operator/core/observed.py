@@ -111,6 +111,8 @@ class Observed:
     """spec.runToken as it is now; `spec` is the one that the run began with."""
     blocker: str = ""
     """Another active run on the same target."""
+    ahead: str = ""
+    """Another LoadTest that waits longer for the namespace's quota."""
     job: JobView | None = None
     pods: tuple[WorkerPod, ...] = ()
     workers: tuple[WorkerView, ...] = ()

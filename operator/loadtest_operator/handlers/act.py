@@ -19,6 +19,7 @@ from loadtest_operator.adapters.target.probe import Way
 from loadtest_operator.adapters.workers import api as workers
 from loadtest_operator.adapters.workers import proxy
 from loadtest_operator.adapters.workers.control import Address
+from loadtest_operator.api.status import Phase
 from loadtest_operator.core.actions import (
     AbortWorkers,
     Action,
@@ -35,7 +36,7 @@ from loadtest_operator.core.actions import (
     StartWorkers,
     StoreReport,
 )
-from loadtest_operator.core.common.kinds import CONFIG_MAP, EVENT, LOAD_TEST, POD, SECRET, Kind
+from loadtest_operator.core.common.kinds import CONFIG_MAP, EVENT, JOB, LOAD_TEST, POD, SECRET, Kind
 from loadtest_operator.core.evidence import events, report
 from loadtest_operator.core.fleet import manifests
 from loadtest_operator.core.observed import Observed, Stored
@@ -98,8 +99,10 @@ async def _refuse_foreign(context: Context, observed: Observed, kind: Kind, name
         raise ConflictError(f"{kind.kind} {name} exists and belongs to somebody else: delete or rename it") from None
 
 
-async def _delete(context: Context, observed: Observed, _run: RunMemory, action: Delete) -> None:
+async def _delete(context: Context, observed: Observed, run: RunMemory, action: Delete) -> None:
     await context.kube.delete_own(action.kind, observed.namespace, action.name, observed.uid)
+    if action.kind == JOB and observed.phase is Phase.PREPARING:
+        run.forget_workers()
 
 
 async def _clear_away(context: Context, observed: Observed, run: RunMemory, action: ClearAway) -> None:

@@ -8,6 +8,7 @@ import asyncio
 import base64
 import contextlib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -29,7 +30,7 @@ from loadtest_operator.api.status import LoadTestStatus, Phase
 from loadtest_operator.core.common import conditions, times
 from loadtest_operator.core.common.kinds import CONFIG_MAP, EVENT, JOB, NETWORK_POLICY, POD, SECRET, SERVICE
 from loadtest_operator.core.common.names import MANAGED_BY, Names
-from loadtest_operator.core.fleet import manifests
+from loadtest_operator.core.fleet import manifests, quota
 from loadtest_operator.core.fleet.pods import WorkerPod, newest_by_index, problem_of, worker_pod
 from loadtest_operator.core.observed import JobView, Observed, ProxyView, WorkerView
 from loadtest_operator.core.run import guard
@@ -71,6 +72,7 @@ async def gather(context: Context, body: Object, memory: Memory) -> Observed:
         problems=problems,
         token=live.run_token if live else "",
         blocker=await turns.blocker(context, body, spec) if phase is Phase.PENDING else "",
+        ahead=_ahead(context, body, phase, run),
         job=run.job,
         pods=run.pods,
         workers=_views(context, run),
@@ -87,6 +89,14 @@ async def gather(context: Context, body: Object, memory: Memory) -> Observed:
         lacking=run.found.lacking if run.found else "",
         unusable=run.found.unusable if run.found else "",
     )
+
+
+def _ahead(context: Context, body: Object, phase: Phase, run: RunMemory) -> str:
+    if phase is not Phase.PREPARING:
+        turns.release_quota(context, body["metadata"])
+        return ""
+    full = quota.is_full(run.job.trouble if run.job else run.trouble)
+    return turns.ahead(context, body["metadata"], full=full)
 
 
 def parsed(spec: Object) -> tuple[LoadTestSpec | None, tuple[str, ...]]:
@@ -221,9 +231,12 @@ async def _look_at_job(
         if job is None:
             return None
         pods = await context.kube.list(POD, namespace, labels=names.selector(manifests.WORKER))
-        found = newest_by_index(worker_pod(pod) for pod in pods)
+        view = _job_view(job)
+        # A Job of the same name, given back while others waited for the quota, may have left pods that are still going.
+        seen = (worker_pod(pod) for pod in pods)
+        found = newest_by_index(pod for pod in seen if pod.created is None or pod.created >= view.created)
         short = len(found) < spec.load.workers
-        return _job_view(job, await _complaint(context, namespace, job) if short else ""), found
+        return replace(view, trouble=await _complaint(context, namespace, job) if short else ""), found
 
     seconds = JOB_SECONDS if _as_it_should_be(spec, run) else STARTING_SECONDS
     run.job, run.pods = await run.known.ask("job", seconds, now, read) or (None, ())
@@ -231,7 +244,7 @@ async def _look_at_job(
         run.token = run.token or await _token(context, namespace, names)
 
 
-def _job_view(job: Object, trouble: str) -> JobView:
+def _job_view(job: Object) -> JobView:
     failed = [found for found in job.get("status", {}).get("conditions") or [] if found["type"] == "Failed"]
     created = times.parse(job["metadata"]["creationTimestamp"])
     if created is None:
@@ -240,7 +253,6 @@ def _job_view(job: Object, trouble: str) -> JobView:
         created=created,
         failed=any(found["status"] == "True" for found in failed),
         message=failed[0].get("message", "") if failed else "",
-        trouble=trouble,
     )
 
 

@@ -82,6 +82,12 @@ class RunMemory:
             done, self.probing = self.probing, None
             self.probe = None if done.cancelled() else done.result()
 
+    def forget_workers(self) -> None:
+        """Their Job was given back; others will come under the same names."""
+        self.job, self.pods = None, ()
+        self.workers.clear()
+        self.known.forget("job")
+
     def end(self) -> None:
         """Nothing of it goes on."""
         if self.probing is not None:

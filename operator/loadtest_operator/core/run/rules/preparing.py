@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from loadgen.model.wire import WorkerPhase
 from loadtest_operator.api.meta import ConditionType
-from loadtest_operator.core.actions import Action, Create, CreateToken, Emit, ProbeTarget, StartWorkers
+from loadtest_operator.core.actions import Action, Create, CreateToken, Delete, Emit, ProbeTarget, StartWorkers
 from loadtest_operator.core.common import conditions, reasons, times
 from loadtest_operator.core.common.kinds import CONFIG_MAP, JOB, NETWORK_POLICY, POD, SERVICE
 from loadtest_operator.core.common.reasons import Reason
@@ -106,6 +106,14 @@ def workers_refused(observed: Observed) -> Step | None:
     return stop(observed, WORKERS, reasons.WORKERS_REFUSED, f"the API server does not accept them: {observed.refused}")
 
 
+def workers_yield(observed: Observed) -> Step | None:
+    """Of several that hold a part of a quota and wait for the rest only the first keeps its part."""
+    if not observed.ahead:
+        return None
+    back = (Delete(JOB, observed.names.job),) if observed.job is not None else ()
+    return _queue(observed, f"LoadTest {observed.ahead} waits longer for the quota of the namespace", 1, back)
+
+
 def workers_missing(observed: Observed) -> Step | None:
     if observed.job is not None:
         return None
@@ -197,6 +205,7 @@ RULES: tuple[Rule, ...] = (
     target_found_ready,
     workers_would_serve,
     workers_refused,
+    workers_yield,
     workers_missing,
     workers_queue,
     workers_in_trouble,
