@@ -143,8 +143,8 @@ async def _look_around(
 
 
 async def _look_at_target(context: Context, namespace: str, names: Names, spec: LoadTestSpec, run: RunMemory) -> None:
-    await _load_timeline(context, namespace, names, run)
     try:
+        await _load_timeline(context, namespace, names, run)
         run.target = await target.look(context.kube, spec, namespace, run.known, context.clock())
     except AdapterError as error:
         run.trouble = str(error)

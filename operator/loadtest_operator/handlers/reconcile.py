@@ -4,13 +4,14 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from loadtest_operator.adapters.errors import AdapterError
+from loadtest_operator.adapters.errors import AdapterError, InvalidError
 from loadtest_operator.api.status import Phase
 from loadtest_operator.core.actions import Delete
 from loadtest_operator.core.common.kinds import LOAD_TEST
 from loadtest_operator.core.observed import Observed
 from loadtest_operator.core.run import giving_up
 from loadtest_operator.core.run.decide import decide
+from loadtest_operator.core.run.giving_up import GivenUp
 from loadtest_operator.handlers import janitor, turns
 from loadtest_operator.handlers.act import act
 from loadtest_operator.handlers.context import Context
@@ -55,13 +56,23 @@ async def _give_up(context: Context, body: Object, why: str) -> float:
     ended = giving_up.given_up(found, why, context.clock())
     for thing in ended.leftovers:
         await _delete(context, found["metadata"], thing)
+    turns.release(context, found["metadata"])
     if ended.patch:
-        patch = {"status": ended.patch, "metadata": {"resourceVersion": found["metadata"]["resourceVersion"]}}
-        found = await context.kube.merge_patch(LOAD_TEST, namespace, name, patch, "status")
+        found = await _end(context, found, ended)
     context.metrics.show(namespace, name, ended.status)
     _let_go(context, found["metadata"])
     janitor.note(context, found)
     return FINISHED_SECONDS
+
+
+async def _end(context: Context, found: Object, ended: GivenUp) -> Object:
+    metadata = found["metadata"]
+    version = {"resourceVersion": metadata["resourceVersion"]}
+    where = (LOAD_TEST, metadata["namespace"], metadata["name"])
+    try:
+        return await context.kube.merge_patch(*where, {"status": ended.patch, "metadata": version}, "status")
+    except InvalidError:
+        return await context.kube.merge_patch(*where, {"status": ended.bare, "metadata": version}, "status")
 
 
 async def _delete(context: Context, metadata: Object, thing: Delete) -> None:

@@ -219,3 +219,31 @@ async def test_nothing_that_belongs_to_somebody_else_is_removed_or_written_over(
         found = play.cluster.get(CONFIG_MAP, "demo", "test-1-report")
         assert found is not None
         assert found["data"] == {"mine": "yes"}
+
+
+async def test_what_is_stored_and_not_valid_itself_is_dropped_at_last() -> None:
+    """The API server judges the whole status: what another release left in it would make every write fail."""
+    async with theatre(a_stage(durationSeconds=120)) as play:
+        await play.run(Phase.RUNNING)
+        play.operator_starts()
+        unreadable_status(play)
+        accept = play.cluster._patch
+
+        def strict(place: Any, old: Object, body: Any) -> web.Response:
+            left = "Unheard" in str(old.get("status")) and (body.get("status") or {}).get("faults", 1) is not None
+            return refusal(422, "faults[0].result: Unsupported value") if left else accept(place, old, body)
+
+        play.cluster._patch = strict  # type: ignore[method-assign]
+        await given_up(play)
+
+        assert (play.status.verdict, play.status.run.number, play.status.run.token) == (Verdict.ERROR, 1, "1")
+        assert clean(play.cluster, JOB, SECRET)
+
+
+async def test_abort_works_where_what_was_seen_of_the_target_cannot_be_had() -> None:
+    async with theatre(a_stage(durationSeconds=120)) as play:
+        await play.run(Phase.RUNNING)
+        play.operator_starts()
+        play.cluster.trouble = lambda request: 500 if request.path.endswith("-timeline") else None
+        play.body["spec"]["abort"] = True
+        assert (await play.run(most=60)).verdict is Verdict.ABORTED
