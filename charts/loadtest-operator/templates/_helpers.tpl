@@ -58,7 +58,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   verbs: [get, list, create, delete] # list: does one of them select the workers by labels that a user gave?
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
-  verbs: [get, create, delete]
+  verbs: [get, list, create, delete]
 - apiGroups: [""]
   resources: [events]
   verbs: [list, create]

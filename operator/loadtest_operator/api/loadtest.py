@@ -1,7 +1,7 @@
 """LoadTest, the desired execution: where to (target), what (the plan of loadgen.model), what should happen meanwhile.
 
 `LoadTestSpec` *is* a `Plan` and more, so that requests, load and thresholds exist once and mean the same on a laptop.
-Every rule between fields stands twice: as a validator here (command line, operator) and as a CEL rule in `rules.py`
+Every rule between fields stands twice: as a validator here (command line, operator) and as a CEL rule in `cel.py`
 (API server); a contract test feeds both the same bad objects.
 """
 

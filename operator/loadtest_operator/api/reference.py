@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from loadtest_operator.api.schema import Schema
+from loadtest_operator.api.structural import Schema
 
 FROZEN = " cannot change while runToken stays the same"
 INTRODUCTION = """\

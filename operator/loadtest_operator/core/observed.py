@@ -114,6 +114,8 @@ class Observed:
     """spec.runToken as it is now; `spec` is the one that the run began with."""
     blocker: str = ""
     """Another active run on the same target."""
+    ahead: str = ""
+    """Another LoadTest that waits longer for the namespace's quota."""
     job: JobView | None = None
     pods: tuple[WorkerPod, ...] = ()
     workers: tuple[WorkerView, ...] = ()
@@ -187,3 +189,9 @@ def listed(items: Iterable[object], most: int = 5) -> str:
     texts = [str(item) for item in items]
     shown = ", ".join(texts[:most])
     return shown if len(texts) <= most else f"{shown} and {len(texts) - most} more"
+
+
+def uncollected(observed: Observed) -> str:
+    """Which workers' figures are missing; empty when none are."""
+    missing = [worker.index for worker in observed.workers if not worker.drained]
+    return f"figures of worker {listed(missing)} are missing" if missing else ""

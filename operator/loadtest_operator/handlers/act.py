@@ -8,16 +8,18 @@ import asyncio
 import base64
 import contextlib
 import secrets
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
 from loadgen.model.wire import WorkerState
 from loadtest_operator.adapters.errors import AdapterError, ConflictError, InvalidError, NotFoundError
+from loadtest_operator.adapters.kube.api import is_owned
 from loadtest_operator.adapters.target.probe import Way
 from loadtest_operator.adapters.workers import api as workers
 from loadtest_operator.adapters.workers import proxy
 from loadtest_operator.adapters.workers.control import Address
+from loadtest_operator.api.status import Phase
 from loadtest_operator.core.actions import (
     AbortWorkers,
     Action,
@@ -34,7 +36,7 @@ from loadtest_operator.core.actions import (
     StartWorkers,
     StoreReport,
 )
-from loadtest_operator.core.common.kinds import CONFIG_MAP, EVENT, LOAD_TEST, POD, SECRET, Kind
+from loadtest_operator.core.common.kinds import CONFIG_MAP, EVENT, JOB, LOAD_TEST, POD, SECRET, Kind
 from loadtest_operator.core.evidence import events, report
 from loadtest_operator.core.fleet import manifests
 from loadtest_operator.core.observed import Observed, Stored
@@ -80,22 +82,33 @@ async def _create_or_adopt(context: Context, observed: Observed, kind: Kind, bod
     try:
         await context.kube.create(kind, observed.namespace, body)
     except ConflictError:
-        name = body["metadata"]["name"]
-        found = await context.kube.get(kind, observed.namespace, name)
-        owners = found["metadata"].get("ownerReferences", []) if found else []
-        if found is not None and not any(owner["uid"] == observed.uid for owner in owners):
-            raise ConflictError(
-                f"{kind.kind} {name} exists and belongs to somebody else: delete or rename it"
-            ) from None
+        await _refuse_foreign(context, observed, kind, body["metadata"]["name"])
 
 
-async def _delete(context: Context, observed: Observed, _run: RunMemory, action: Delete) -> None:
-    await context.kube.delete(action.kind, observed.namespace, action.name)
+async def _put(context: Context, observed: Observed, kind: Kind, name: str, body: Mapping[str, Any]) -> None:
+    """Create it, or bring ours to this content."""
+    try:
+        await context.kube.create(kind, observed.namespace, body)
+    except ConflictError:
+        await _refuse_foreign(context, observed, kind, name)
+        await context.kube.merge_patch(kind, observed.namespace, name, body)
+
+
+async def _refuse_foreign(context: Context, observed: Observed, kind: Kind, name: str) -> None:
+    found = await context.kube.get(kind, observed.namespace, name)
+    if found is not None and not is_owned(found, observed.uid):
+        raise ConflictError(f"{kind.kind} {name} exists and belongs to somebody else: delete or rename it") from None
+
+
+async def _delete(context: Context, observed: Observed, run: RunMemory, action: Delete) -> None:
+    await context.kube.delete_own(action.kind, observed.namespace, action.name, observed.uid)
+    if action.kind == JOB and observed.phase is Phase.PREPARING:
+        run.forget_workers()
 
 
 async def _clear_away(context: Context, observed: Observed, run: RunMemory, action: ClearAway) -> None:
     for thing in action.things:
-        await context.kube.delete(thing.kind, observed.namespace, thing.name)
+        await context.kube.delete_own(thing.kind, observed.namespace, thing.name, observed.uid)
     run.cleared = True
 
 
@@ -182,10 +195,13 @@ async def _proxy_address(context: Context, observed: Observed) -> Address:
 async def _save_timeline(context: Context, observed: Observed, run: RunMemory, _action: SaveTimeline) -> None:
     if run.timeline_saved_at is not None and observed.now - run.timeline_saved_at < TIMELINE_EVERY:
         return
+    name = observed.names.timeline
     body = manifests.timeline(observed, await asyncio.to_thread(timeline.stored, observed.timeline))
-    save = context.kube.merge_patch if run.timeline_saved_at is not None else context.kube.put
     try:
-        await save(CONFIG_MAP, observed.namespace, observed.names.timeline, body)
+        if run.timeline_saved_at is not None:
+            await context.kube.merge_patch(CONFIG_MAP, observed.namespace, name, body)
+        else:
+            await _put(context, observed, CONFIG_MAP, name, body)
     except NotFoundError:
         run.timeline_saved_at = None  # somebody removed it: the next look makes it anew
         raise
@@ -197,7 +213,7 @@ async def _store_report(context: Context, observed: Observed, run: RunMemory, _a
         return
     try:
         artifact = await asyncio.to_thread(report.build, observed, observed.tally)
-        await context.kube.put(CONFIG_MAP, observed.namespace, artifact.name, artifact.body)
+        await _put(context, observed, CONFIG_MAP, artifact.name, artifact.body)
     except (AdapterError, ValueError) as error:
         run.stored = Stored(observed.names.report, error=str(error))
         return

@@ -33,6 +33,8 @@ class Context:
     memories: dict[str, Memory] = field(default_factory=dict)
     queues: Queues = field(default_factory=Queues)
     """Which LoadTest has which target; taken within one step of the event loop, so two cannot both get it."""
+    quotas: Queues = field(default_factory=Queues)
+    """Of each namespace: who waits for its quota, and who may keep what he has of it meanwhile."""
     loading: asyncio.Lock = field(default_factory=asyncio.Lock)
     loaded: bool = False
     """Whether the queues know the LoadTests that were there before us."""

@@ -8,6 +8,7 @@ import asyncio
 import base64
 import contextlib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -27,14 +28,14 @@ from loadtest_operator.api.meta import ConditionType
 from loadtest_operator.api.problems import sentences
 from loadtest_operator.api.status import LoadTestStatus, Phase
 from loadtest_operator.core.common import conditions, times
-from loadtest_operator.core.common.kinds import CONFIG_MAP, EVENT, JOB, POD, SECRET, SERVICE
-from loadtest_operator.core.common.names import Names
-from loadtest_operator.core.fleet import manifests
+from loadtest_operator.core.common.kinds import CONFIG_MAP, EVENT, JOB, NETWORK_POLICY, POD, SECRET, SERVICE
+from loadtest_operator.core.common.names import MANAGED_BY, Names
+from loadtest_operator.core.fleet import manifests, quota
 from loadtest_operator.core.fleet.pods import WorkerPod, newest_by_index, problem_of, worker_pod
 from loadtest_operator.core.observed import JobView, Observed, ProxyView, WorkerView
 from loadtest_operator.core.run import guard
 from loadtest_operator.core.scaling import timeline
-from loadtest_operator.handlers import targets
+from loadtest_operator.handlers import turns
 from loadtest_operator.handlers.context import Context
 from loadtest_operator.handlers.memory import Memory, RunMemory, WorkerMemory
 
@@ -70,7 +71,8 @@ async def gather(context: Context, body: Object, memory: Memory) -> Observed:
         spec=spec,
         problems=problems,
         token=live.run_token if live else "",
-        blocker=await targets.blocker(context, body, spec) if phase is Phase.PENDING else "",
+        blocker=await turns.blocker(context, body, spec) if phase is Phase.PENDING else "",
+        ahead=_ahead(context, body, phase, run),
         job=run.job,
         pods=run.pods,
         workers=_views(context, run),
@@ -87,6 +89,14 @@ async def gather(context: Context, body: Object, memory: Memory) -> Observed:
         lacking=run.found.lacking if run.found else "",
         unusable=run.found.unusable if run.found else "",
     )
+
+
+def _ahead(context: Context, body: Object, phase: Phase, run: RunMemory) -> str:
+    if phase is not Phase.PREPARING:
+        turns.release_quota(context, body["metadata"])
+        return ""
+    full = quota.is_full(run.job.trouble if run.job else run.trouble)
+    return turns.ahead(context, body["metadata"], full=full)
 
 
 def parsed(spec: Object) -> tuple[LoadTestSpec | None, tuple[str, ...]]:
@@ -133,8 +143,8 @@ async def _look_around(
 
 
 async def _look_at_target(context: Context, namespace: str, names: Names, spec: LoadTestSpec, run: RunMemory) -> None:
-    await _load_timeline(context, namespace, names, run)
     try:
+        await _load_timeline(context, namespace, names, run)
         run.target = await target.look(context.kube, spec, namespace, run.known, context.clock())
     except AdapterError as error:
         run.trouble = str(error)
@@ -148,16 +158,21 @@ async def _look_at_target(context: Context, namespace: str, names: Names, spec: 
         run.timeline = timeline.missed(run.timeline, "the target's Service was not there")
 
 
+def _is_ours(thing: Object) -> bool:
+    return MANAGED_BY.items() <= (thing["metadata"].get("labels") or {}).items()
+
+
 async def _look_at_services(context: Context, namespace: str, names: Names, spec: LoadTestSpec, run: RunMemory) -> None:
-    """Would one of them take the workers for its own pods, because of labels that the user gave?"""
+    """Would one of them, or a NetworkPolicy, take the workers for other pods, because of labels that the user gave?"""
     given = spec.worker_template.labels
     if not given:
         return
     ours = manifests.worker_labels(names)
-    services = await run.known.ask(
-        "services", JOB_SECONDS, context.clock(), lambda: context.kube.list(SERVICE, namespace)
-    )
-    run.captured = guard.serving(services, given, ours)
+    now = context.clock()
+    services = await run.known.ask("services", JOB_SECONDS, now, lambda: context.kube.list(SERVICE, namespace))
+    policies = await run.known.ask("policies", JOB_SECONDS, now, lambda: context.kube.list(NETWORK_POLICY, namespace))
+    typed = [{**policy, "kind": NETWORK_POLICY.kind} for policy in policies if not _is_ours(policy)]
+    run.captured = guard.attracting([*services, *typed], given, ours)
 
 
 async def _look_at_material(context: Context, namespace: str, spec: LoadTestSpec, run: RunMemory) -> None:
@@ -220,9 +235,12 @@ async def _look_at_job(
         if job is None:
             return None
         pods = await context.kube.list(POD, namespace, labels=names.selector(manifests.WORKER))
-        found = newest_by_index(worker_pod(pod) for pod in pods)
+        view = _job_view(job)
+        # A Job of the same name, given back while others waited for the quota, may have left pods that are still going.
+        seen = (worker_pod(pod) for pod in pods)
+        found = newest_by_index(pod for pod in seen if pod.created is None or pod.created >= view.created)
         short = len(found) < spec.load.workers
-        return _job_view(job, await _complaint(context, namespace, job) if short else ""), found
+        return replace(view, trouble=await _complaint(context, namespace, job) if short else ""), found
 
     seconds = JOB_SECONDS if _as_it_should_be(spec, run) else STARTING_SECONDS
     run.job, run.pods = await run.known.ask("job", seconds, now, read) or (None, ())
@@ -230,7 +248,7 @@ async def _look_at_job(
         run.token = run.token or await _token(context, namespace, names)
 
 
-def _job_view(job: Object, trouble: str) -> JobView:
+def _job_view(job: Object) -> JobView:
     failed = [found for found in job.get("status", {}).get("conditions") or [] if found["type"] == "Failed"]
     created = times.parse(job["metadata"]["creationTimestamp"])
     if created is None:
@@ -239,7 +257,6 @@ def _job_view(job: Object, trouble: str) -> JobView:
         created=created,
         failed=any(found["status"] == "True" for found in failed),
         message=failed[0].get("message", "") if failed else "",
-        trouble=trouble,
     )
 
 

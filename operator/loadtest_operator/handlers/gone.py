@@ -11,7 +11,7 @@ from typing import Any
 
 from loadtest_operator.adapters.errors import AdapterError
 from loadtest_operator.core.common.kinds import LOAD_TEST
-from loadtest_operator.handlers import janitor, targets
+from loadtest_operator.handlers import janitor, turns
 from loadtest_operator.handlers.context import Context
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ EVERY_SECONDS = 300.0
 
 def forget(context: Context, metadata: Object) -> None:
     """This LoadTest is gone; one of the same name may be there."""
-    targets.release(context, metadata)
+    turns.release(context, metadata)
     context.forget(metadata["uid"])
     context.known.pop(metadata["uid"], None)
     place = (metadata["namespace"], metadata["name"])

@@ -123,7 +123,7 @@ async def _tidy_one(context: Context, namespace: str, name: str) -> None:
     over = retention.over(run, _ttl(body), context.clock())
     found = await _found(context, body)
     for thing in retention.gone(name, run.number, found, over=over):
-        await context.kube.delete(thing.kind, namespace, thing.name)
+        await context.kube.delete_own(thing.kind, namespace, thing.name, body["metadata"]["uid"])
     settled(context, body, run.number)
     if over:
         await _cleaned(context, body)

@@ -12,12 +12,11 @@ from typing import Any
 import kopf
 
 from loadtest_operator.api.meta import GROUP, VERSION
+from loadtest_operator.core.common.kinds import LOAD_TEST
 from loadtest_operator.handlers import farewell, gone, janitor
 from loadtest_operator.handlers.context import Context
 from loadtest_operator.handlers.memory import Memory
 from loadtest_operator.handlers.reconcile import reconcile
-
-PLURAL = "loadtests"
 
 
 def unfinished(spec: Mapping[str, Any], status: Mapping[str, Any], **_: Any) -> bool:
@@ -32,18 +31,24 @@ def register(registry: kopf.OperatorRegistry, context: Context) -> None:
     # The look that finishes a run releases the workers and removes the proxy after it has written Finished, which is
     # what makes kopf stop the daemon: it needs the time to end by itself.
     @kopf.daemon(
-        GROUP, VERSION, PLURAL, registry=registry, when=unfinished, cancellation_backoff=15, cancellation_timeout=10
+        GROUP,
+        VERSION,
+        LOAD_TEST.plural,
+        registry=registry,
+        when=unfinished,
+        cancellation_backoff=15,
+        cancellation_timeout=10,
     )
     async def run(body: kopf.Body, stopped: kopf.DaemonStopped, **_: Any) -> None:
         with context.metrics.active.track_inprogress(), _bell(context, body["metadata"]["uid"]) as bell:
             while not stopped:
                 await _pause(await reconcile(context, body), stopped, bell)
 
-    @kopf.on.delete(GROUP, VERSION, PLURAL, registry=registry, when=unfinished, retries=3, timeout=55)
+    @kopf.on.delete(GROUP, VERSION, LOAD_TEST.plural, registry=registry, when=unfinished, retries=3, timeout=55)
     async def delete(body: kopf.Body, **_: Any) -> None:
         await farewell.farewell(context, body)
 
-    @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
+    @kopf.on.event(GROUP, VERSION, LOAD_TEST.plural, registry=registry)
     async def told(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
         hear(context, str(event["type"]), body)
 

@@ -9,10 +9,10 @@ from datetime import datetime
 
 from loadgen.core.stats.tally import Tally
 from loadgen.model.wire import WorkerState
-from loadtest_operator.adapters.kube.paced import Paced
 from loadtest_operator.adapters.target.material import Found
 from loadtest_operator.api.loadtest import LoadTestSpec, Target
 from loadtest_operator.api.status import LoadTestStatus
+from loadtest_operator.core.common.paced import Paced
 from loadtest_operator.core.fleet.pods import WorkerPod
 from loadtest_operator.core.observed import JobView, ProbeResult, ProxyView, Stored
 from loadtest_operator.core.scaling.target import TargetView
@@ -79,7 +79,13 @@ class RunMemory:
         """What came of the probe, as soon as it is known."""
         if self.probing is not None and self.probing.done():
             done, self.probing = self.probing, None
-            self.probe = done.result()
+            self.probe = None if done.cancelled() else done.result()
+
+    def forget_workers(self) -> None:
+        """Their Job was given back; others will come under the same names."""
+        self.job, self.pods = None, ()
+        self.workers.clear()
+        self.known.forget("job")
 
     def end(self) -> None:
         """Nothing of it goes on."""

@@ -4,14 +4,15 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from loadtest_operator.adapters.errors import AdapterError
+from loadtest_operator.adapters.errors import AdapterError, InvalidError
 from loadtest_operator.api.status import Phase
 from loadtest_operator.core.actions import Delete
 from loadtest_operator.core.common.kinds import LOAD_TEST
 from loadtest_operator.core.observed import Observed
 from loadtest_operator.core.run import giving_up
 from loadtest_operator.core.run.decide import decide
-from loadtest_operator.handlers import janitor, targets
+from loadtest_operator.core.run.giving_up import GivenUp
+from loadtest_operator.handlers import janitor, turns
 from loadtest_operator.handlers.act import act
 from loadtest_operator.handlers.context import Context
 from loadtest_operator.handlers.follow import RETRY_SECONDS, followed
@@ -54,27 +55,37 @@ async def _give_up(context: Context, body: Object, why: str) -> float:
         return RETRY_SECONDS
     ended = giving_up.given_up(found, why, context.clock())
     for thing in ended.leftovers:
-        await _delete(context, namespace, thing)
+        await _delete(context, found["metadata"], thing)
+    turns.release(context, found["metadata"])
     if ended.patch:
-        patch = {"status": ended.patch, "metadata": {"resourceVersion": found["metadata"]["resourceVersion"]}}
-        found = await context.kube.merge_patch(LOAD_TEST, namespace, name, patch, "status")
+        found = await _end(context, found, ended)
     context.metrics.show(namespace, name, ended.status)
     _let_go(context, found["metadata"])
     janitor.note(context, found)
     return FINISHED_SECONDS
 
 
-async def _delete(context: Context, namespace: str, thing: Delete) -> None:
+async def _end(context: Context, found: Object, ended: GivenUp) -> dict[str, Any]:
+    metadata = found["metadata"]
+    version = {"resourceVersion": metadata["resourceVersion"]}
+    where = (LOAD_TEST, metadata["namespace"], metadata["name"])
     try:
-        await context.kube.delete(thing.kind, namespace, thing.name)
+        return await context.kube.merge_patch(*where, {"status": ended.patch, "metadata": version}, "status")
+    except InvalidError:
+        return await context.kube.merge_patch(*where, {"status": ended.bare, "metadata": version}, "status")
+
+
+async def _delete(context: Context, metadata: Object, thing: Delete) -> None:
+    try:
+        await context.kube.delete_own(thing.kind, metadata["namespace"], thing.name, metadata["uid"])
     except AdapterError as error:
-        log.warning("%s %s/%s could not be removed yet: %s", thing.kind.kind, namespace, thing.name, error)
+        log.warning("%s %s could not be removed yet: %s", thing.kind.kind, thing.name, error)
 
 
 def _let_go(context: Context, metadata: Object) -> None:
     """The run is over: its target is free and its memory goes. From here on others may touch the status (the janitor); the
     next run begins with what is stored."""
-    targets.release(context, metadata)
+    turns.release(context, metadata)
     context.forget(metadata["uid"])
 
 

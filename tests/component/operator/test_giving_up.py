@@ -12,7 +12,7 @@ from component.operator.theatre import Theatre, clean, theatre
 from fakes.kube import Object, refusal
 from loadgen.model.report import Verdict
 from loadtest_operator.api.status import Phase
-from loadtest_operator.core.common.kinds import CONFIG_MAP, JOB, LOAD_TEST, SECRET
+from loadtest_operator.core.common.kinds import CONFIG_MAP, JOB, LOAD_TEST, POD, SECRET
 from loadtest_operator.handlers import janitor, reconcile
 from loadtest_operator.handlers.reconcile import reconcile as look_at
 
@@ -199,3 +199,51 @@ async def test_one_odd_object_does_not_stop_the_janitor() -> None:
 
         assert clean(play.cluster, JOB, SECRET)
         assert play.status.run.cleanup_time is not None
+
+
+async def test_nothing_that_belongs_to_somebody_else_is_removed_or_written_over() -> None:
+    """Its name may be one that a run would choose: a name that fits is no proof."""
+    foreign = {"metadata": {"name": "test-1-report", "namespace": "demo"}, "data": {"mine": "yes"}}
+    async with theatre(ttlSecondsAfterFinished=10) as play:
+        play.cluster.put(CONFIG_MAP, foreign)
+        play.cluster.put(POD, {"metadata": {"name": "test-1-proxy", "namespace": "demo"}, "spec": {}, "status": {}})
+        status = await play.run()
+        play.pass_time(60)
+        janitor.note(play.context, play.body)
+        await janitor.tidy(play.context)
+
+        assert status.verdict is Verdict.PASSED
+        assert status.artifacts == ()
+        assert play.status.run.cleanup_time is not None
+        assert play.cluster.get(POD, "demo", "test-1-proxy")
+        found = play.cluster.get(CONFIG_MAP, "demo", "test-1-report")
+        assert found is not None
+        assert found["data"] == {"mine": "yes"}
+
+
+async def test_what_is_stored_and_not_valid_itself_is_dropped_at_last() -> None:
+    """The API server judges the whole status: what another release left in it would make every write fail."""
+    async with theatre(a_stage(durationSeconds=120)) as play:
+        await play.run(Phase.RUNNING)
+        play.operator_starts()
+        unreadable_status(play)
+        accept = play.cluster._patch
+
+        def strict(place: Any, old: Object, body: Any) -> web.Response:
+            left = "Unheard" in str(old.get("status")) and (body.get("status") or {}).get("faults", 1) is not None
+            return refusal(422, "faults[0].result: Unsupported value") if left else accept(place, old, body)
+
+        play.cluster._patch = strict  # type: ignore[method-assign]
+        await given_up(play)
+
+        assert (play.status.verdict, play.status.run.number, play.status.run.token) == (Verdict.ERROR, 1, "1")
+        assert clean(play.cluster, JOB, SECRET)
+
+
+async def test_abort_works_where_what_was_seen_of_the_target_cannot_be_had() -> None:
+    async with theatre(a_stage(durationSeconds=120)) as play:
+        await play.run(Phase.RUNNING)
+        play.operator_starts()
+        play.cluster.trouble = lambda request: 500 if request.path.endswith("-timeline") else None
+        play.body["spec"]["abort"] = True
+        assert (await play.run(most=60)).verdict is Verdict.ABORTED

@@ -161,3 +161,22 @@ async def test_a_short_outage_costs_nobody_the_lease() -> None:
 
     assert not holding.done()
     holding.cancel()
+
+
+async def test_a_wall_clock_that_runs_away_does_not_make_a_lease_old() -> None:
+    """Its holder renews it and would go on leading."""
+    leases, loop = Leases(), asyncio.get_running_loop()
+    first = a_candidate(leases, "a")
+    await first.acquire()
+    holding = asyncio.create_task(first.hold())
+
+    def hasty() -> datetime:
+        return clock() + timedelta(seconds=100 * loop.time())
+
+    second = Leadership(leases, "system", "lease", "b", hasty, loop.time)  # type: ignore[arg-type]
+    taking = asyncio.create_task(second.acquire())
+    await asyncio.sleep(60)
+
+    assert leases.holder == "a"
+    for task in (holding, taking):
+        task.cancel()

@@ -68,7 +68,7 @@ async def test_a_secret_is_waited_for_and_named_at_every_step() -> None:
         "ReferenceNotFound",
         where + "there is no Secret gateway in demo: kubectl create secret generic gateway --from-file=token=FILE",
     )
-    assert keyless == ("ReferenceNotFound", where + "Secret gateway has no key token, only other")
+    assert keyless == ("ReferenceNotFound", where + "Secret gateway has no key token")  # of others nothing
     assert not_released[1].endswith("kubectl label secret gateway loadtest.dev/authorization=true")
     assert status.verdict is Verdict.PASSED, status.message
 

@@ -15,7 +15,7 @@ from loadgen.model.report import Verdict
 from loadtest_operator.adapters.errors import InvalidError
 from loadtest_operator.adapters.target.probe import Prober, Way
 from loadtest_operator.api.status import Phase
-from loadtest_operator.core.common.kinds import ENDPOINT_SLICE, JOB, POD, SERVICE
+from loadtest_operator.core.common.kinds import ENDPOINT_SLICE, JOB, NETWORK_POLICY, POD, SERVICE
 from loadtest_operator.core.common.settings import Settings, WorkerAccess
 from loadtest_operator.core.observed import ProbeResult
 from loadtest_operator.core.scaling.target import Endpoint, TargetView
@@ -107,8 +107,26 @@ async def test_labels_that_a_service_selects_make_no_workers() -> None:
         status = await play.run()
 
         assert status.verdict is Verdict.ERROR
-        assert "with app=web the workers would become endpoints of Service web" in (status.message or "")
+        assert "app=web would make the workers endpoints of Service web" in (status.message or "")
         assert clean(play.cluster, JOB)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"podSelector": {}, "ingress": [{"from": [{"podSelector": {"matchLabels": {"role": "front"}}}]}]},
+        {"podSelector": {"matchExpressions": [{"key": "role", "operator": "Exists"}]}, "egress": [{}]},
+        {"podSelector": {"matchExpressions": [{"key": "role", "operator": "NotIn", "values": ["front"]}]}},
+    ],
+    ids=["let in by one", "let out by one", "not held back by one"],
+)
+async def test_labels_that_open_a_network_policy_make_no_workers(spec: dict[str, Any]) -> None:
+    async with theatre(workerTemplate={"labels": {"role": "front"}}) as play:
+        play.cluster.put(NETWORK_POLICY, {"metadata": {"name": "guard", "namespace": "demo"}, "spec": spec})
+        status = await play.run()
+
+        assert status.verdict is Verdict.ERROR
+        assert "role=front would change what NetworkPolicy guard lets the workers do" in str(status.message)
 
 
 async def test_labels_that_no_service_selects_are_fine() -> None:

@@ -9,6 +9,7 @@ from fakes.kube import Object
 from loadtest_operator.adapters.target.identity import identity
 from loadtest_operator.api.loadtest import LoadTestSpec
 from loadtest_operator.core.common.kinds import DEPLOYMENT, LOAD_TEST, POD, REPLICA_SET, SERVICE
+from loadtest_operator.handlers import turns
 from loadtest_operator.handlers.reconcile import reconcile
 
 
@@ -71,3 +72,26 @@ async def test_two_services_of_one_workload_are_not_loaded_at_once() -> None:
         assert sorted(await look(names)) == ["Pending", "Pending", "Preparing"]
         play.operator_starts()
         assert sorted(await look(names[::-1])) == ["Pending", "Pending", "Preparing"]
+
+
+async def test_of_those_that_wait_for_a_quota_the_first_goes_on() -> None:
+    """Each asks only from the moment at which a quota said no; whoever has what he needs lets the next one go on."""
+    async with theatre() as play:
+        first, second = (
+            {
+                "namespace": "demo",
+                "name": name,
+                "uid": f"uid-of-{name}",
+                "creationTimestamp": f"2026-01-01T12:00:0{place}Z",
+            }
+            for place, name in enumerate(("first", "second"))
+        )
+        play.context.bells["uid-of-second"] = asyncio.Event()
+        assert turns.ahead(play.context, second, full=False) == ""
+        assert turns.ahead(play.context, first, full=True) == ""
+        assert turns.ahead(play.context, second, full=True) == "demo/first"
+        assert turns.ahead(play.context, second, full=False) == "demo/first"
+
+        turns.release_quota(play.context, first)
+        assert play.context.bells["uid-of-second"].is_set()
+        assert turns.ahead(play.context, second, full=False) == ""

@@ -50,8 +50,8 @@ def reason_table() -> str:
 
 
 def transitions() -> str:
-    rows = ((phase, *(lifecycle.TRANSITIONS[phase].get(event, "") for event in lifecycle.Event)) for phase in Phase)
-    return table(("phase", *lifecycle.Event), rows)
+    rows = ((phase, *(lifecycle.TRANSITIONS[phase].get(event, "") for event in lifecycle.Move)) for phase in Phase)
+    return table(("phase", *lifecycle.Move), rows)
 
 
 def diagram() -> str:

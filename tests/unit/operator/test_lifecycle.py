@@ -6,7 +6,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from loadtest_operator.api.status import Phase
 from loadtest_operator.core.run import lifecycle
-from loadtest_operator.core.run.lifecycle import TRANSITIONS, Event, IllegalTransitionError
+from loadtest_operator.core.run.lifecycle import TRANSITIONS, IllegalTransitionError, Move
 
 
 @pytest.mark.parametrize("phase", Phase)
@@ -31,7 +31,7 @@ def test_a_verdict_is_only_given_after_evaluating() -> None:
 
 def test_illegal_pairs_raise_and_name_what_is_possible() -> None:
     with pytest.raises(IllegalTransitionError, match="Rerun"):
-        lifecycle.after(Phase.FINISHED, Event.STARTED)
+        lifecycle.after(Phase.FINISHED, Move.STARTED)
 
 
 def test_the_diagram_has_every_arrow() -> None:
@@ -48,15 +48,15 @@ class AnyLife(RuleBasedStateMachine):
         self.phase = Phase.PENDING
         self.starts = 0
 
-    @rule(event=st.sampled_from(Event))
-    def happens(self, event: Event) -> None:
+    @rule(event=st.sampled_from(Move))
+    def happens(self, event: Move) -> None:
         before = self.phase
         try:
             self.phase = lifecycle.after(before, event)
         except IllegalTransitionError:
             assert self.phase is before
             return
-        self.starts = 0 if event is Event.RERUN else self.starts + (event is Event.STARTED)
+        self.starts = 0 if event is Move.RERUN else self.starts + (event is Move.STARTED)
 
     @invariant()
     def load_starts_once(self) -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from loadtest_operator.adapters.kube.paced import Paced
+from loadtest_operator.core.common.paced import Paced
 from unit.operator.world import NOON
 
 

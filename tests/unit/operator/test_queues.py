@@ -5,7 +5,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest_operator.core.run.queues import PATIENCE, Queues
+from loadtest_operator.core.run.queues import SILENCE, Queues
 from unit.operator.world import NOON
 
 NAMES = "abcde"
@@ -62,5 +62,5 @@ def test_nobody_waits_for_one_that_is_heard_of_no_more() -> None:
     queues = Queues()
     queues.take_part("web", "ghost", NOON - timedelta(days=1), NOON)
 
-    assert queues.ask("web", "b", NOON, NOON + PATIENCE) == "ghost"
-    assert queues.ask("web", "b", NOON, NOON + PATIENCE + timedelta(seconds=1)) == ""
+    assert queues.ask("web", "b", NOON, NOON + SILENCE) == "ghost"
+    assert queues.ask("web", "b", NOON, NOON + SILENCE + timedelta(seconds=1)) == ""

@@ -8,6 +8,7 @@ from builders import a_stage, a_valid_spec
 from loadgen.model.report import Verdict
 from loadtest_operator.api.meta import ConditionType
 from loadtest_operator.api.status import Phase
+from loadtest_operator.core.actions import Create, Delete
 from loadtest_operator.core.common import conditions
 from loadtest_operator.core.fleet import quota
 from loadtest_operator.core.observed import JobView, Observed, ProxyView
@@ -151,3 +152,21 @@ def test_a_fault_that_is_due_and_cannot_be_injected_is_not_hurried() -> None:
         world.step()
         looks += 1
     assert looks <= 25
+
+
+def test_who_is_not_first_in_the_queue_for_a_quota_gives_back_what_he_holds() -> None:
+    """And makes workers again when it is his turn."""
+    world = World(a_valid_spec())
+    world.job = JobView(created=world.now, trouble=FULL.format(used=6, most=6))
+    world.run(Phase.PREPARING)
+    for _ in range(4):
+        world.step()
+
+    decision = decide(world.look(ahead="demo/older"))
+    assert [action.kind.kind for action in decision.actions if isinstance(action, Delete)] == ["Job"]
+    assert "demo/older waits longer" in (decision.status.message or "")
+
+    world.job = None
+    waiting = decide(world.look(ahead="demo/older"))
+    assert not [action for action in waiting.actions if isinstance(action, Create)]
+    assert world.run().verdict is Verdict.PASSED

@@ -103,6 +103,12 @@ class KubeApi:
         except ConflictError:
             return await self.merge_patch(kind, namespace, name, body)
 
+    async def delete_own(self, kind: Kind, namespace: str, name: str, owner: str) -> None:
+        """As `delete`, but only what belongs to the object with this uid: a name that fits is no proof."""
+        found = await self.get(kind, namespace, name)
+        if found is not None and is_owned(found, owner):
+            await self.delete(kind, namespace, name)
+
     async def delete(self, kind: Kind, namespace: str, name: str) -> None:
         """That it is gone already is fine. What it owns follows in the background."""
         try:
@@ -170,6 +176,11 @@ class KubeApi:
     async def _authorization(self) -> dict[str, str]:
         token = await self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
         return {"Authorization": token} if token else {}
+
+
+def is_owned(body: Mapping[str, Any], uid: str) -> bool:
+    """Whether the object belongs to the one with this uid."""
+    return any(owner["uid"] == uid for owner in body["metadata"].get("ownerReferences") or ())
 
 
 def leaves(path: str) -> bool:

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 
 from loadtest_operator.adapters.errors import AdapterError, ConflictError, RetryableError
 from loadtest_operator.adapters.kube.api import KubeApi, Object
@@ -91,12 +91,12 @@ class Leadership:
         asked = self._seconds()
         try:
             lease = await asyncio.wait_for(self._kube.get(LEASE, self._namespace, self._name), 5)
-            now = self._clock()
+            now = self._passed()
             self._sighting = leadership.seen(self._sighting, lease, now)
             if not leadership.may_take(lease, self._sighting, self._identity, now):
                 self._held = None
                 return False
-            await self._write(lease, now)
+            await self._write(lease, self._clock())
         except ConflictError:
             return False
         except (AdapterError, TimeoutError) as error:
@@ -105,6 +105,11 @@ class Leadership:
         # Not the moment of the answer: the request may have been long on its way.
         self._renewed = asked
         return True
+
+    def _passed(self) -> datetime:
+        """For measuring how long a lease stood still: a wall clock that is set meanwhile would make a lease look old, and its
+        holder would lead beside us."""
+        return datetime.fromtimestamp(self._seconds(), UTC)
 
     async def _write(self, lease: Object | None, now: datetime) -> None:
         body = leadership.claimed(lease, self._name, self._namespace, self._identity, now)

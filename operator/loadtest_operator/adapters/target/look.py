@@ -16,9 +16,9 @@ from typing import Any
 
 from loadtest_operator.adapters.errors import ForbiddenError, NotFoundError
 from loadtest_operator.adapters.kube.api import KubeApi
-from loadtest_operator.adapters.kube.paced import Paced
 from loadtest_operator.api.loadtest import LoadTestSpec, ServiceReference
 from loadtest_operator.core.common.kinds import ENDPOINT_SLICE, HPA, POD, SERVICE, Kind
+from loadtest_operator.core.common.paced import Paced
 from loadtest_operator.core.run.guard import leads_elsewhere
 from loadtest_operator.core.scaling import workload as workloads
 from loadtest_operator.core.scaling.autoscaler import Autoscaler, autoscaler_of, scales

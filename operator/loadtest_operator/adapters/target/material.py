@@ -44,7 +44,7 @@ async def read(kube: KubeApi, namespace: str, spec: LoadTestSpec) -> Found:
         content = _content(thing, one.to.key) if thing is not None else None
         if thing is None or content is None:
             lacking.append(_absent(one, namespace, thing))
-        elif one == proof(access) and thing["metadata"].get("labels", {}).get(LABEL) != ALLOWED:
+        elif one == proof(access) and not _released(thing):
             lacking.append(_not_released(one))
         else:
             material[one.to.path] = content
@@ -72,8 +72,16 @@ def _absent(one: Reference, namespace: str, thing: Object | None) -> str:
     to = one.to
     if thing is None:
         return f"spec.{one.field}: there is no {to.holder} {to.name} in {namespace}: {_create(to)}"
+    if to.holder is Holder.SECRET and not _released(thing):
+        return (
+            f"spec.{one.field}: Secret {to.name} has no key {to.key}"  # the names of the others are nobody's business
+        )
     keys = sorted({**(thing.get("data") or {}), **(thing.get("binaryData") or {})})
     return f"spec.{one.field}: {to.holder} {to.name} has no key {to.key}, only {', '.join(keys)[:200] or 'none at all'}"
+
+
+def _released(thing: Object) -> bool:
+    return (thing["metadata"].get("labels") or {}).get(LABEL) == ALLOWED
 
 
 def _create(to: KeyReference) -> str:

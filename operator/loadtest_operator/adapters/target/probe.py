@@ -31,7 +31,7 @@ from loadgen.model.access import Access
 from loadgen.model.plan import Plan
 from loadgen.model.references import NO_MATERIAL, Material
 from loadgen.model.requests import Gradio, GradioProtocol, Request
-from loadtest_operator.adapters.errors import AdapterError, ForbiddenError, translated
+from loadtest_operator.adapters.errors import AdapterError, ForbiddenError, RetryableError, translated
 from loadtest_operator.adapters.kube.api import KubeApi
 from loadtest_operator.adapters.workers.http import prefix
 from loadtest_operator.core.common.settings import WorkerAccess
@@ -213,6 +213,9 @@ def _with_host(headers: Mapping[str, str], view: TargetView) -> dict[str, str]:
 def _base(view: TargetView) -> str:
     """A ready endpoint, for a Service's name only means something inside the cluster."""
     if not view.endpoints:
+        if view.namespace and not view.elsewhere:
+            # Its name is asked for nobody: what it leads to may have changed since the Service was looked at.
+            raise RetryableError("the Service has no ready endpoint that could be asked")
         return view.url
     endpoint = view.endpoints[0]
     host = f"[{endpoint.address}]" if ":" in endpoint.address else endpoint.address

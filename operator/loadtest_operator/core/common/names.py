@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 GROUP = "loadtest.dev"
 VERSION = "v1alpha1"
-PLURAL = "loadtests"
 NAME_LABEL = f"{GROUP}/name"
 RUN_LABEL = f"{GROUP}/run"
 COMPONENT_LABEL = f"{GROUP}/component"

@@ -62,7 +62,11 @@ QUOTA_EXCEEDED = _reason(
     Verdict.ERROR,
 )
 WORKERS_REFUSED = _reason("WorkersRefused", "The API server does not accept the workers' objects.", Verdict.ERROR)
-LABELS_SELECTED = _reason("LabelsSelected", "A Service would take the workers for its own pods.", Verdict.ERROR)
+LABELS_SELECTED = _reason(
+    "LabelsSelected",
+    "A Service or NetworkPolicy would take the workers for other pods, by their labels.",
+    Verdict.ERROR,
+)
 CONTAINER_ERROR = _reason("ContainerError", "A worker's container cannot be created.", Verdict.ERROR)
 OOM_KILLED = _reason("OOMKilled", "A worker ran out of its memory limit.", Verdict.ERROR)
 WORKER_CRASHED = _reason("WorkerCrashed", "A worker ended before the load began.", Verdict.ERROR)

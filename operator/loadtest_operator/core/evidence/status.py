@@ -9,13 +9,11 @@ from typing import Any
 
 from loadgen.model.wire import WorkerPhase, WorkerState
 from loadtest_operator.api.status import LoadTestStatus, Phase, Workers
+from loadtest_operator.core.common.progress import percent, stage_at
 from loadtest_operator.core.evidence import figures
 from loadtest_operator.core.observed import Observed, WorkerView
-from loadtest_operator.core.run.progress import percent, stage_at
 from loadtest_operator.core.scaling import figures as scaling
 
-UNTIMED = frozenset({"summary", "workers", "scaling", "message"})
-"""Sections whose changes alone need not be written at once."""
 ARMED = (WorkerPhase.ARMED, WorkerPhase.RUNNING, WorkerPhase.DRAINING)
 READY = (WorkerPhase.READY, *ARMED, WorkerPhase.FINISHED)
 

@@ -23,8 +23,7 @@ from loadtest_operator.core.common import conditions, reasons
 from loadtest_operator.core.common.conditions import Claim
 from loadtest_operator.core.common.judgement import Judgement
 from loadtest_operator.core.faults import machine as faults
-from loadtest_operator.core.observed import Observed
-from loadtest_operator.core.run.rules.settling import uncollected
+from loadtest_operator.core.observed import Observed, uncollected
 from loadtest_operator.core.scaling import figures as scaling
 
 

@@ -20,7 +20,7 @@ from loadtest_operator.core.evidence import status
 from loadtest_operator.core.faults import machine as faults
 from loadtest_operator.core.observed import Observed
 from loadtest_operator.core.run import history, lifecycle
-from loadtest_operator.core.run.lifecycle import Event
+from loadtest_operator.core.run.lifecycle import Move
 from loadtest_operator.core.run.rules import evaluating, pending, preparing, running, settling
 from loadtest_operator.core.run.rules.always import ALWAYS
 from loadtest_operator.core.run.step import Rule, Step, first
@@ -52,7 +52,7 @@ def decide(observed: Observed) -> Decision:
     refused = _token_refused(observed)
     step = first(_rules(observed), observed)
     # A start that moves takes the faults' times along.
-    moved = faults.Progress((), ()) if step.event is Event.START_MOVED else faults.advanced(observed)
+    moved = faults.Progress((), ()) if step.event is Move.START_MOVED else faults.advanced(observed)
     side = _side_actions(observed)
     new = _apply(observed, step, moved, refused)
     return Decision(
@@ -91,7 +91,7 @@ def _begin(observed: Observed) -> Decision:
     fresh = conditions.fresh(observed.now, observed.generation)
     new = LoadTestStatus(
         observed_generation=observed.generation,
-        phase=lifecycle.after(Phase.FINISHED, Event.RERUN),
+        phase=lifecycle.after(Phase.FINISHED, Move.RERUN),
         message="waiting for its turn",
         run=Run(number=number, token=observed.token, name=f"{observed.name}-{number}"),
         history=kept,

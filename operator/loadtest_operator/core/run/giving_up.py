@@ -6,7 +6,7 @@ begun again, and nothing of another run is touched.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -33,6 +33,8 @@ class GivenUp:
     patch: Mapping[str, Any]
     """A merge patch of the stored status; empty where the run has ended already."""
     leftovers: tuple[Delete, ...]
+    bare: Mapping[str, Any] = field(default_factory=dict)
+    """Instead of the patch where the API server does not take that, for what is stored is not valid itself: nothing else stays."""
 
     @property
     def status(self) -> LoadTestStatus:
@@ -53,7 +55,10 @@ def given_up(body: Object, why: str, now: datetime) -> GivenUp:
         return _never_begun(body, stored, 1, token, why, now)
     ends = {**run, "completionTime": times.whole(now)}
     new = {**stored, **_ended(body, stored, why, now), "run": {key: ends[key] for key in ends if key != "currentStage"}}
-    return GivenUp(number, diff.merge_patch(stored, new), belongings(Names(body["metadata"]["name"], number)))
+    kept = {key: ends[key] for key in ("number", "token", "name", "completionTime") if key in ends}
+    bare = diff.merge_patch(stored, {**_ended(body, {}, why, now), "run": kept})
+    leftovers = belongings(Names(body["metadata"]["name"], number))
+    return GivenUp(number, diff.merge_patch(stored, new), leftovers, bare)
 
 
 def _never_begun(body: Object, stored: Object, number: int, token: str, why: str, now: datetime) -> GivenUp:
@@ -64,7 +69,8 @@ def _never_begun(body: Object, stored: Object, number: int, token: str, why: str
     new = {**_ended(body, {}, why, now), "run": run}
     if history:
         new["history"] = history[:MOST_HISTORY]
-    return GivenUp(number, diff.merge_patch(stored, new), ())
+    bare = diff.merge_patch(stored, {**_ended(body, {}, why, now), "run": run})
+    return GivenUp(number, diff.merge_patch(stored, new), (), bare)
 
 
 def _past(stored: Object) -> dict[str, Any]:

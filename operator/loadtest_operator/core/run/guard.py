@@ -6,7 +6,7 @@ it is counts, not what it is called. The worker template has only harmless field
 only as long as no Service takes pods that carry it for its own.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from loadtest_operator.api.loadtest import LoadTestSpec
@@ -59,14 +59,57 @@ def is_own(spec: LoadTestSpec, namespace: str, elsewhere: str) -> bool:
     return reference is not None and (reference.namespace or namespace) == namespace and not elsewhere
 
 
-def serving(services: Iterable[Object], given: Mapping[str, str], ours: Mapping[str, str]) -> str:
-    """Which Service would send its clients to the workers because of the labels that the user gave; empty where none."""
-    for service in services:
-        selector = (service.get("spec") or {}).get("selector") or {}
-        because = sorted(key for key in selector if key in given and key not in ours)
-        if because and selector.items() <= {**given, **ours}.items():
-            return (
-                f"spec.workerTemplate.labels: with {', '.join(f'{key}={given[key]}' for key in because)} the workers would "
-                f"become endpoints of Service {service['metadata']['name']} and take its clients' requests: use other labels"
-            )
+def attracting(things: Iterable[Object], given: Mapping[str, str], ours: Mapping[str, str]) -> str:
+    """Which Service would send its clients to the workers, or which NetworkPolicy would say something else of them, because of the
+    labels that the user gave; empty where none."""
+    changed = ((thing, selector) for thing in things for selector in _selectors(thing) if _tells(selector, given, ours))
+    for thing, selector in changed:
+        because = ", ".join(f"{key}={given[key]}" for key in sorted(_keys(selector) & given.keys() - ours.keys()))
+        effect = EFFECTS[thing.get("kind", "Service")].format(thing["metadata"]["name"])
+        return f"spec.workerTemplate.labels: {because} would {effect}: {REMEDY}"
     return ""
+
+
+REMEDY = "use other labels (what is meant for workers selects app.kubernetes.io/name: loadtest-worker)"
+EFFECTS = {
+    "Service": "make the workers endpoints of Service {}, and take its clients' requests",
+    "NetworkPolicy": "change what NetworkPolicy {} lets the workers do",
+}
+
+
+def _tells(selector: Object, given: Mapping[str, str], ours: Mapping[str, str]) -> bool:
+    """Whether it is the user's labels that make a difference to this selector."""
+    return _selects(selector, {**given, **ours}) != _selects(selector, ours)
+
+
+def _selectors(thing: Object) -> Iterator[Object]:
+    """Every selector of pods: of a Service, or of a NetworkPolicy's subject and peers."""
+    spec = thing.get("spec") or {}
+    if thing.get("kind") != "NetworkPolicy":
+        if spec.get("selector"):
+            yield {"matchLabels": spec["selector"]}
+        return
+    yield spec.get("podSelector") or {}
+    for side, peers in (("ingress", "from"), ("egress", "to")):
+        for rule in spec.get(side) or ():
+            yield from (peer["podSelector"] for peer in rule.get(peers) or () if peer.get("podSelector"))
+
+
+def _keys(selector: Object) -> set[str]:
+    return {*(selector.get("matchLabels") or {}), *(each["key"] for each in selector.get("matchExpressions") or ())}
+
+
+def _selects(selector: Object, labels: Mapping[str, str]) -> bool:
+    """As the API server matches labels; one without any requirement selects everything."""
+    exact = (selector.get("matchLabels") or {}).items() <= labels.items()
+    return exact and all(_holds(each, labels) for each in selector.get("matchExpressions") or ())
+
+
+def _holds(expression: Object, labels: Mapping[str, str]) -> bool:
+    value, values = labels.get(expression["key"]), expression.get("values") or ()
+    return {
+        "In": value in values,
+        "NotIn": value not in values,
+        "Exists": value is not None,
+        "DoesNotExist": value is None,
+    }[expression["operator"]]

@@ -10,7 +10,7 @@ from enum import StrEnum
 from loadtest_operator.api.status import Phase
 
 
-class Event(StrEnum):
+class Move(StrEnum):
     """What moves it."""
 
     ACCEPTED = "Accepted"
@@ -24,17 +24,17 @@ class Event(StrEnum):
     RERUN = "Rerun"
 
 
-TRANSITIONS: dict[Phase, dict[Event, Phase]] = {
-    Phase.PENDING: {Event.ACCEPTED: Phase.PREPARING, Event.REFUSED: Phase.EVALUATING},
-    Phase.PREPARING: {Event.STARTED: Phase.RUNNING, Event.STOPPED: Phase.EVALUATING},
+TRANSITIONS: dict[Phase, dict[Move, Phase]] = {
+    Phase.PENDING: {Move.ACCEPTED: Phase.PREPARING, Move.REFUSED: Phase.EVALUATING},
+    Phase.PREPARING: {Move.STARTED: Phase.RUNNING, Move.STOPPED: Phase.EVALUATING},
     Phase.RUNNING: {
-        Event.START_MOVED: Phase.RUNNING,
-        Event.LOAD_ENDED: Phase.SETTLING,
-        Event.STOPPED: Phase.SETTLING,
+        Move.START_MOVED: Phase.RUNNING,
+        Move.LOAD_ENDED: Phase.SETTLING,
+        Move.STOPPED: Phase.SETTLING,
     },
-    Phase.SETTLING: {Event.SETTLED: Phase.EVALUATING, Event.STOPPED: Phase.EVALUATING},
-    Phase.EVALUATING: {Event.JUDGED: Phase.FINISHED, Event.STOPPED: Phase.EVALUATING},
-    Phase.FINISHED: {Event.RERUN: Phase.PENDING},
+    Phase.SETTLING: {Move.SETTLED: Phase.EVALUATING, Move.STOPPED: Phase.EVALUATING},
+    Phase.EVALUATING: {Move.JUDGED: Phase.FINISHED, Move.STOPPED: Phase.EVALUATING},
+    Phase.FINISHED: {Move.RERUN: Phase.PENDING},
 }
 
 
@@ -42,7 +42,7 @@ class IllegalTransitionError(Exception):
     """An event came in a phase that does not know it: a bug, never a user's mistake."""
 
 
-def after(phase: Phase, event: Event) -> Phase:
+def after(phase: Phase, event: Move) -> Phase:
     """The phase that follows."""
     try:
         return TRANSITIONS[phase][event]

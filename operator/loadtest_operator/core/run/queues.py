@@ -1,14 +1,14 @@
 """Who loads which target, and who is next: one active run per target, then the LoadTest that has existed longest.
 
 In memory, of one operator (of several, one acts, by its lease) and one event loop: asking and taking are one step, so two
-cannot both get a target. Whoever waits asks again from time to time; one that has not asked for `PATIENCE` is not
+cannot both get a target. Whoever waits asks again from time to time; one that has not asked for `SILENCE` is not
 waited for: it went without our hearing of it.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-PATIENCE = timedelta(seconds=90)
+SILENCE = timedelta(seconds=90)
 """Three times what a waiting LoadTest sleeps at most."""
 
 
@@ -62,5 +62,5 @@ class Queues:
 
     def _first(self, target: str, now: datetime) -> str:
         line = self._lines[target]
-        there = [who for who, place in line.items() if place.active or now - place.asked <= PATIENCE]
+        there = [who for who, place in line.items() if place.active or now - place.asked <= SILENCE]
         return min(there, key=lambda who: (not line[who].active, line[who].created, who), default="")

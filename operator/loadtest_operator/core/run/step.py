@@ -9,7 +9,7 @@ from typing import Any
 from loadtest_operator.core.actions import Action
 from loadtest_operator.core.common.conditions import Claim
 from loadtest_operator.core.observed import Observed
-from loadtest_operator.core.run.lifecycle import Event
+from loadtest_operator.core.run.lifecycle import Move
 
 SLOW, QUICK = 2.0, 1.0
 """Seconds between two looks; quick while load is offered."""
@@ -21,7 +21,7 @@ class Step:
 
     says: str = ""
     """The sentence for `status.message`."""
-    event: Event | None = None
+    event: Move | None = None
     claims: tuple[Claim, ...] = ()
     run: Mapping[str, Any] = field(default_factory=dict)
     """Fields of `status.run` to set."""

@@ -8,7 +8,7 @@ from loadtest_operator.core.common import conditions, reasons
 from loadtest_operator.core.common.reasons import Reason
 from loadtest_operator.core.observed import Observed
 from loadtest_operator.core.run import guard
-from loadtest_operator.core.run.lifecycle import Event
+from loadtest_operator.core.run.lifecycle import Move
 from loadtest_operator.core.run.step import Rule, Step
 
 
@@ -61,7 +61,7 @@ def stop(observed: Observed, kind: ConditionType, reason: Reason, message: str) 
         claims.append(conditions.no(ConditionType.LOAD_RUNNING, reasons.LOAD_ENDED))
     return Step(
         says=message,
-        event=Event.STOPPED,
+        event=Move.STOPPED,
         claims=tuple(claims),
         run={"abort_reason": message},
         actions=(AbortWorkers(message),) if observed.workers else (),

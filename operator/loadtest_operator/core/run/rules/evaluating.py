@@ -17,7 +17,7 @@ from loadtest_operator.core.common.judgement import Judgement
 from loadtest_operator.core.common.kinds import CONFIG_MAP, JOB, POD, SERVICE
 from loadtest_operator.core.evidence import figures, verdict
 from loadtest_operator.core.observed import Observed, WorkerView, listed
-from loadtest_operator.core.run.lifecycle import Event
+from loadtest_operator.core.run.lifecycle import Move
 from loadtest_operator.core.run.rules import always
 from loadtest_operator.core.run.step import Rule, Step
 
@@ -65,7 +65,7 @@ def finish(observed: Observed) -> Step | None:
     message = f"{judgement.verdict}: {judgement.message}"
     return Step(
         says=judgement.message,
-        event=Event.JUDGED,
+        event=Move.JUDGED,
         claims=(*judgement.claims, *_ending_claims(observed, judgement)),
         run={"completion_time": observed.now.replace(microsecond=0), "current_stage": None},
         status={**figures.judged(observed, judgement), "artifacts": _artifacts(observed)},

@@ -6,7 +6,7 @@ from loadtest_operator.core.common import conditions, reasons
 from loadtest_operator.core.common.reasons import Reason
 from loadtest_operator.core.observed import Observed
 from loadtest_operator.core.run import guard
-from loadtest_operator.core.run.lifecycle import Event
+from loadtest_operator.core.run.lifecycle import Move
 from loadtest_operator.core.run.step import Rule, Step
 
 MISSED_SECONDS = 30.0
@@ -27,9 +27,7 @@ def aborted(observed: Observed) -> Step | None:
     if not observed.valid_spec.abort:
         return None
     message = "aborted before it began: spec.abort is set"
-    return Step(
-        message, Event.REFUSED, (conditions.no(ConditionType.LOAD_COMPLETED, reasons.ABORT_REQUESTED, message),)
-    )
+    return Step(message, Move.REFUSED, (conditions.no(ConditionType.LOAD_COMPLETED, reasons.ABORT_REQUESTED, message),))
 
 
 def suspended(observed: Observed) -> Step | None:
@@ -47,7 +45,7 @@ def target_busy(observed: Observed) -> Step | None:
 def accept(observed: Observed) -> Step | None:
     return Step(
         says="accepted",
-        event=Event.ACCEPTED,
+        event=Move.ACCEPTED,
         claims=(conditions.yes(ConditionType.ACCEPTED, reasons.ACCEPTED),),
         run={
             "start_time": observed.now.replace(microsecond=0),
@@ -62,7 +60,7 @@ RULES: tuple[Rule, ...] = (invalid, not_allowed, aborted, suspended, target_busy
 
 
 def _refused(reason: Reason, message: str) -> Step:
-    return Step(message, Event.REFUSED, (conditions.no(ConditionType.ACCEPTED, reason, message),), wake_after=0.1)
+    return Step(message, Move.REFUSED, (conditions.no(ConditionType.ACCEPTED, reason, message),), wake_after=0.1)
 
 
 def _waits(reason: Reason, message: str) -> Step:

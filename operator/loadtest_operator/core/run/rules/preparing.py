@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from loadgen.model.wire import WorkerPhase
 from loadtest_operator.api.meta import ConditionType
-from loadtest_operator.core.actions import Action, Create, CreateToken, Emit, ProbeTarget, StartWorkers
+from loadtest_operator.core.actions import Action, Create, CreateToken, Delete, Emit, ProbeTarget, StartWorkers
 from loadtest_operator.core.common import conditions, reasons, times
 from loadtest_operator.core.common.kinds import CONFIG_MAP, JOB, NETWORK_POLICY, POD, SERVICE
 from loadtest_operator.core.common.reasons import Reason
@@ -18,7 +18,7 @@ from loadtest_operator.core.evidence import events
 from loadtest_operator.core.fleet import manifests, quota
 from loadtest_operator.core.fleet.pods import Problem
 from loadtest_operator.core.observed import Observed
-from loadtest_operator.core.run.lifecycle import Event
+from loadtest_operator.core.run.lifecycle import Move
 from loadtest_operator.core.run.rules import feasible
 from loadtest_operator.core.run.rules.always import leads_elsewhere, stop
 from loadtest_operator.core.run.step import QUICK, Rule, Step
@@ -108,6 +108,14 @@ def workers_refused(observed: Observed) -> Step | None:
     return stop(observed, WORKERS, reasons.WORKERS_REFUSED, f"the API server does not accept them: {observed.refused}")
 
 
+def workers_yield(observed: Observed) -> Step | None:
+    """Of several that hold a part of a quota and wait for the rest only the first keeps its part."""
+    if not observed.ahead:
+        return None
+    back = (Delete(JOB, observed.names.job),) if observed.job is not None else ()
+    return _queue(observed, f"LoadTest {observed.ahead} waits longer for the quota of the namespace", 1, back)
+
+
 def workers_missing(observed: Observed) -> Step | None:
     if observed.job is not None:
         return None
@@ -177,7 +185,7 @@ def start(observed: Observed) -> Step | None:
     begin = times.next_second(observed.now + LEAD)
     return Step(
         says=f"load starts at {times.text(begin)}",
-        event=Event.STARTED,
+        event=Move.STARTED,
         claims=(
             conditions.yes(WORKERS, reasons.WORKERS_READY),
             conditions.yes(ConditionType.LOAD_RUNNING, reasons.STARTING),
@@ -204,6 +212,7 @@ RULES: tuple[Rule, ...] = (
     workers_would_serve,
     workers_refused,
     *feasible.RULES,
+    workers_yield,
     workers_missing,
     workers_queue,
     workers_in_trouble,

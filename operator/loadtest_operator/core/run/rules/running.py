@@ -16,12 +16,12 @@ from loadtest_operator.api.meta import ConditionType
 from loadtest_operator.api.outcome import FaultStatus
 from loadtest_operator.core.actions import Emit
 from loadtest_operator.core.common import conditions, reasons, times
+from loadtest_operator.core.common.progress import stage_at
 from loadtest_operator.core.evidence import verdict
 from loadtest_operator.core.faults import machine as faults
 from loadtest_operator.core.fleet.pods import WorkerPod
 from loadtest_operator.core.observed import Observed, WorkerView, listed
-from loadtest_operator.core.run.lifecycle import Event
-from loadtest_operator.core.run.progress import stage_at
+from loadtest_operator.core.run.lifecycle import Move
 from loadtest_operator.core.run.rules.always import leads_elsewhere, stop
 from loadtest_operator.core.run.rules.preparing import LEAD, start_command
 from loadtest_operator.core.run.step import QUICK, Rule, Step
@@ -72,7 +72,7 @@ def start_moved(observed: Observed) -> Step | None:
     message = f"nobody was told the start in time and no load was offered; load starts at {times.text(begin)}"
     return Step(
         says=message,
-        event=Event.START_MOVED,
+        event=Move.START_MOVED,
         run={"load_start_time": begin},
         actions=(start_command(observed, begin), Emit("Warning", "StartMoved", message)),
         wake_after=0.3,
@@ -91,7 +91,7 @@ def clock_differs(observed: Observed) -> Step | None:
     )
     return Step(
         says=message,
-        event=Event.START_MOVED,
+        event=Move.START_MOVED,
         run={"load_start_time": start + shift},
         status={"faults": tuple(_shifted(status, shift) for status in observed.status.faults)},
         actions=(Emit("Warning", "ClockDiffers", message),),
@@ -116,7 +116,7 @@ def all_drained(observed: Observed) -> Step | None:
         return None
     return Step(
         says="all stages were offered",
-        event=Event.LOAD_ENDED,
+        event=Move.LOAD_ENDED,
         claims=(
             conditions.no(RUNNING, reasons.LOAD_ENDED),
             conditions.yes(COMPLETED, reasons.LOAD_COMPLETED),

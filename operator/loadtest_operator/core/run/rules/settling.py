@@ -6,8 +6,8 @@ from loadtest_operator.api.meta import ConditionType
 from loadtest_operator.core.actions import AbortWorkers
 from loadtest_operator.core.common import conditions
 from loadtest_operator.core.faults import machine as faults
-from loadtest_operator.core.observed import Observed, listed
-from loadtest_operator.core.run.lifecycle import Event
+from loadtest_operator.core.observed import Observed
+from loadtest_operator.core.run.lifecycle import Move
 from loadtest_operator.core.run.step import QUICK, Rule, Step
 from loadtest_operator.core.scaling import figures as scaling
 
@@ -41,7 +41,7 @@ def stopped(observed: Observed) -> Step | None:
     """A run that did not complete has nothing to settle for."""
     if conditions.is_true(observed.status.conditions, COMPLETED):
         return None
-    return Step(observed.status.message or "", Event.SETTLED, run={"load_end_time": observed.now}, wake_after=0.1)
+    return Step(observed.status.message or "", Move.SETTLED, run={"load_end_time": observed.now}, wake_after=0.1)
 
 
 def watching(observed: Observed) -> Step | None:
@@ -57,7 +57,7 @@ def watching(observed: Observed) -> Step | None:
 
 
 def settled(observed: Observed) -> Step | None:
-    return Step("judging", Event.SETTLED, wake_after=0.1)
+    return Step("judging", Move.SETTLED, wake_after=0.1)
 
 
 RULES: tuple[Rule, ...] = (draining, recovering, stopped, watching, settled)
@@ -65,9 +65,3 @@ RULES: tuple[Rule, ...] = (draining, recovering, stopped, watching, settled)
 
 def _stopped_at(observed: Observed) -> datetime:
     return conditions.since(observed.status.conditions, ConditionType.LOAD_RUNNING) or observed.now
-
-
-def uncollected(observed: Observed) -> str:
-    """Which workers' figures are missing; empty when none are."""
-    missing = [worker.index for worker in observed.workers if not worker.drained]
-    return f"figures of worker {listed(missing)} are missing" if missing else ""

@@ -34,9 +34,27 @@ async def blocker(context: Context, body: Object, spec: LoadTestSpec | None) -> 
     return first.rpartition("/")[0]
 
 
+def ahead(context: Context, metadata: Object, *, full: bool) -> str:
+    """Who waits longer for the namespace's quota: of several that hold a part of it and wait for the rest, all but one must give
+    their part back, or nobody would ever get the rest."""
+    if not full and context.quotas.target_of(_who(metadata)) is None:
+        return ""
+    first = context.quotas.ask(metadata["namespace"], _who(metadata), _created(metadata), context.clock())
+    return first.rpartition("/")[0]
+
+
+def release_quota(context: Context, metadata: Object) -> None:
+    """It has its workers, or needs none any more."""
+    _wake(context, context.quotas.leave(_who(metadata), context.clock()))
+
+
 def release(context: Context, metadata: Object) -> None:
     """A run is over, does not want its turn, or its LoadTest is gone: the next one is woken."""
-    following = context.queues.leave(_who(metadata), context.clock())
+    release_quota(context, metadata)
+    _wake(context, context.queues.leave(_who(metadata), context.clock()))
+
+
+def _wake(context: Context, following: str) -> None:
     if following:
         context.wake(following.rpartition("/")[2])
 

@@ -1,6 +1,6 @@
 """Rules between fields as CEL, for the API server. Each one stands beside its twin among the pydantic validators.
 
-The table maps a model to its rules, a subclass inherits them, and `schema.py` puts them where the model is embedded:
+The table maps a model to its rules, a subclass inherits them, and `structural.py` puts them where the model is embedded:
 the generator's models stay free of Kubernetes. A message names the field and what would be right; where that needs
 the values, `expression` computes it and `message` is what the reference page shows. CEL is priced by the worst
 case: every list and text it touches has a bound, and lists of lists are only walked where the product stays small.
@@ -194,6 +194,7 @@ FIVE_FIELDS = Rule(
     field=".schedule",
 )
 
+
 RULES: dict[type[Model], tuple[Rule, ...]] = {
     requests.ExpectBody: (exactly_one("contains", "matches"),),
     references.FromEither: (exactly_one("configMapKeyRef", "secretKeyRef"),),
@@ -301,7 +302,7 @@ RULES: dict[type[Model], tuple[Rule, ...]] = {
     plan.Threshold: (
         Rule(
             f"!(self.name in {RESERVED})",
-            "this name is that of a threshold that is always there: use another name",
+            f"{' and '.join(plan.RESERVED_NAMES)} are the names of what is judged by default: choose another",
             field=".name",
         ),
     ),
