@@ -13,8 +13,9 @@ from loadtest_operator.adapters.kube.paced import Paced
 from loadtest_operator.adapters.target.material import Found
 from loadtest_operator.api.loadtest import LoadTestSpec
 from loadtest_operator.api.status import LoadTestStatus
+from loadtest_operator.core.faults.view import View
 from loadtest_operator.core.fleet.pods import WorkerPod
-from loadtest_operator.core.observed import JobView, ProbeResult, ProxyView, Stored
+from loadtest_operator.core.observed import JobView, ProbeResult, Stored
 from loadtest_operator.core.scaling.target import TargetView
 from loadtest_operator.core.scaling.timeline import Timeline
 
@@ -63,7 +64,8 @@ class RunMemory:
     found: Found | None = field(default=None, repr=False)
     """What the spec refers to; kept until the probe has succeeded."""
     probe: ProbeResult | None = None
-    proxy: ProxyView | None = None
+    providers: dict[str, View] = field(default_factory=dict)
+    """What was seen of who makes the faults."""
     stored: Stored | None = None
     cleared: bool = False
     trouble: str = ""

@@ -18,7 +18,7 @@ from loadtest_operator.api.meta import ConditionStatus, ConditionType
 from loadtest_operator.api.outcome import CriterionStatus, ExpectationStatus, FaultStatus, ScalingStatus
 from loadtest_operator.core.common import conditions, reasons
 from loadtest_operator.core.common.conditions import Claim
-from loadtest_operator.core.faults import machine as faults
+from loadtest_operator.core.faults import path, windows
 from loadtest_operator.core.observed import Observed
 from loadtest_operator.core.run.rules.settling import uncollected
 from loadtest_operator.core.scaling import figures as scaling
@@ -67,7 +67,8 @@ def _without_load(observed: Observed) -> Judgement:
 def _with_load(observed: Observed, tally: Tally) -> Judgement:
     plan = observed.plan
     quality = validity.judge(plan, tally, allowed_cores=_allowed_cores(observed), ceilings=_ceilings(observed))
-    results = thresholds.evaluate(thresholds.effective(plan), plan, tally, exclude=faults.windows(observed))
+    quality = path.judged(quality, observed)
+    results = thresholds.evaluate(thresholds.effective(plan), plan, tally, exclude=windows.windows(observed))
     broken = _tolerated(observed, tally)
     seen = _scaling(observed)
     claims = (*_threshold_claims(results, broken), *_scaling_claims(observed, seen), *_load_claims(observed))
@@ -152,7 +153,7 @@ def _tolerated(observed: Observed, tally: Tally) -> tuple[FaultStatus, ...]:
     by_name = {fault.name: fault for fault in spec.faults}
     judged = []
     for status in observed.status.faults:
-        seconds = faults.window(status, start) if start else range(0)
+        seconds = windows.window(status, start) if start else range(0)
         bounds = by_name[status.name].tolerate if status.name in by_name and seconds else ()
         results = tuple(
             _criterion(bound, thresholds.evaluate_window(bound, observed.plan, tally, seconds)) for bound in bounds

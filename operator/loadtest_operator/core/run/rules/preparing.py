@@ -12,8 +12,9 @@ from loadgen.model.wire import WorkerPhase
 from loadtest_operator.api.meta import ConditionType
 from loadtest_operator.core.actions import Action, Create, CreateToken, Emit, ProbeTarget, StartWorkers
 from loadtest_operator.core.common import conditions, reasons, times
-from loadtest_operator.core.common.kinds import CONFIG_MAP, JOB, NETWORK_POLICY, POD, SERVICE
+from loadtest_operator.core.common.kinds import CONFIG_MAP, JOB, NETWORK_POLICY
 from loadtest_operator.core.common.reasons import Reason
+from loadtest_operator.core.faults import providers
 from loadtest_operator.core.fleet import manifests
 from loadtest_operator.core.fleet.pods import Problem
 from loadtest_operator.core.observed import Observed
@@ -130,11 +131,13 @@ def workers_not_ready(observed: Observed) -> Step | None:
     return _workers_wait(observed, Problem(reasons.WORKERS_STARTING, message), wake_after=0.1 if quick else 0.5)
 
 
-def proxy_not_ready(observed: Observed) -> Step | None:
-    if not observed.uses_proxy or (observed.proxy and observed.proxy.ready):
+def faults_not_ready(observed: Observed) -> Step | None:
+    """What could not be made when the Job was is made now."""
+    message = providers.not_ready(observed)
+    if not message:
         return None
-    message = f"the delay proxy is not ready: {observed.proxy.problem if observed.proxy else 'it is being created'}"
-    return _workers_wait(observed, Problem(reasons.PROXY_NOT_READY, message), wake_after=0.5)
+    again = providers.objects(observed) if providers.lost(observed) else ()
+    return _workers_wait(observed, Problem(reasons.FAULT_PROVIDER_NOT_READY, message), again, wake_after=0.5)
 
 
 def held(observed: Observed) -> Step | None:
@@ -171,7 +174,7 @@ RULES: tuple[Rule, ...] = (
     workers_missing,
     workers_in_trouble,
     worker_failed,
-    proxy_not_ready,
+    faults_not_ready,
     workers_not_ready,
     held,
     start,
@@ -219,16 +222,10 @@ def _workers_wait(
 
 def _creations(observed: Observed) -> tuple[Action, ...]:
     """The Job comes last: where it is, everything else is."""
-    proxy: tuple[Action, ...] = ()
-    if observed.uses_proxy:
-        proxy = (
-            Create(SERVICE, manifests.proxy_service(observed)),
-            Create(POD, manifests.proxy_pod(observed)),
-        )
     return (
         CreateToken(manifests.secret(observed)),
         Create(CONFIG_MAP, manifests.plan(observed)),
         Create(NETWORK_POLICY, manifests.network_policy(observed)),
-        *proxy,
-        Create(JOB, manifests.job(observed)),
+        *providers.objects(observed),
+        Create(JOB, manifests.job(observed, providers.way(observed))),
     )

@@ -12,6 +12,8 @@ from loadgen.model.wire import WorkerPhase
 from loadtest_operator.api.meta import ConditionType
 from loadtest_operator.core.actions import Emit
 from loadtest_operator.core.common import conditions, reasons, times
+from loadtest_operator.core.common.reasons import Reason
+from loadtest_operator.core.faults import path, providers, windows
 from loadtest_operator.core.fleet.pods import WorkerPod
 from loadtest_operator.core.observed import Observed, WorkerView, listed
 from loadtest_operator.core.run.lifecycle import Event
@@ -110,22 +112,45 @@ def overdue(observed: Observed) -> Step | None:
     return stop(observed, COMPLETED, reasons.WORKERS_OVERDUE, message)
 
 
+def path_lost(observed: Observed) -> Step | None:
+    """Nothing reaches the target any more: stands before every rule that looks at how requests ended."""
+    why = providers.lost(observed)
+    return stop(observed, ConditionType.WORKERS_READY, reasons.FAULT_PROVIDER_LOST, why) if why else None
+
+
 def auto_stopped(observed: Observed) -> Step | None:
-    if observed.tally is None or observed.second < 0:
+    """Not on what a fault did, nor before its seconds are out of the rule's window."""
+    tally, second = observed.tally, int(observed.second)
+    if tally is None or observed.second < 0:
         return None
-    why = thresholds.auto_stop(observed.plan, observed.tally, int(observed.second))
-    return stop(observed, COMPLETED, reasons.AUTO_STOPPED, why) if why else None
+    lately = range(second - observed.plan.load.auto_stop.window_seconds, second)
+    if windows.touched(observed, lately):
+        return None
+    why = thresholds.auto_stop(observed.plan, tally, second)
+    return _stop_on_evidence(observed, reasons.AUTO_STOPPED, why) if why else None
 
 
 def beyond_doubt(observed: Observed) -> Step | None:
     tally = observed.tally
     if tally is None or observed.second < 0:
         return None
+    exclude = windows.windows(observed)
     for threshold in observed.plan.thresholds:
-        if threshold.abort_on_fail and (why := thresholds.beyond_doubt(threshold, observed.plan, tally)):
+        why = threshold.abort_on_fail and thresholds.beyond_doubt(threshold, observed.plan, tally, exclude=exclude)
+        if why:
             message = f"{why}; abortOnFail stopped the run after {observed.second:.0f} s"
-            return stop(observed, COMPLETED, reasons.THRESHOLD_BEYOND_DOUBT, message)
+            return _stop_on_evidence(observed, reasons.THRESHOLD_BEYOND_DOUBT, message)
     return None
+
+
+def _stop_on_evidence(observed: Observed, reason: Reason, why: str) -> Step:
+    """Unless what stands in the load's way may be what failed."""
+    doubt = path.doubt(observed)
+    if not doubt:
+        return stop(observed, COMPLETED, reason, why)
+    return stop(
+        observed, COMPLETED, reasons.FAULT_PROVIDER_UNWELL, f"{doubt}; so this is not held against the target: {why}"
+    )
 
 
 def offering(observed: Observed) -> Step | None:
@@ -147,6 +172,7 @@ RULES: tuple[Rule, ...] = (
     start_moved,
     start_missed,
     overdue,
+    path_lost,
     auto_stopped,
     beyond_doubt,
     offering,
