@@ -35,6 +35,7 @@ from loadtest_operator.core.actions import (
 )
 from loadtest_operator.core.common.kinds import CONFIG_MAP, EVENT, LOAD_TEST, SECRET, Kind
 from loadtest_operator.core.evidence import events, report
+from loadtest_operator.core.faults import machine
 from loadtest_operator.core.fleet import manifests
 from loadtest_operator.core.observed import Observed, Stored
 from loadtest_operator.handlers import providers
@@ -143,7 +144,10 @@ def _note(context: Context, run: RunMemory, index: int, state: WorkerState) -> N
 
 async def _inject(context: Context, observed: Observed, run: RunMemory, action: InjectFault) -> None:
     way = providers.way(context, observed.namespace, observed.names, run)
-    await providers.ADAPTERS[action.provider].inject(way, action.fault, action.order)
+    try:
+        await providers.ADAPTERS[action.provider].inject(way, action.fault, action.order)
+    except AdapterError as error:
+        raise type(error)(f"{machine.trouble_of(action.fault)}{error}") from error
 
 
 async def _recover(context: Context, observed: Observed, run: RunMemory, action: RecoverFault) -> None:

@@ -19,6 +19,7 @@ from loadgen.model.report import Report, Validity, ValidityLevel
 from loadtest_operator.core.common import times
 from loadtest_operator.core.common.kinds import CONFIG_MAP
 from loadtest_operator.core.evidence import verdict
+from loadtest_operator.core.faults import path
 from loadtest_operator.core.fleet.manifests import metadata
 from loadtest_operator.core.observed import Observed
 
@@ -75,6 +76,7 @@ def _packed(observed: Observed, report: Report) -> bytes:
     whole = {
         "report": report.model_dump(mode="json", exclude_none=True),
         "timeline": msgspec.to_builtins(observed.timeline),
+        "faultProviders": path.told(observed),
         **status,
     }
     # Without a time stamp in the header the same report has the same hash.

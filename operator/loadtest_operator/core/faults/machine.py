@@ -48,7 +48,7 @@ class Look:
     lost: str = ""
     """Why its maker is gone for good."""
     failed: str = ""
-    """The last action of the operator that failed."""
+    """Why its last order failed."""
     running: bool = True
     """Whether load is offered."""
     stopped: bool = False
@@ -308,10 +308,15 @@ def _look(observed: Observed, fault: Fault, start: datetime) -> Look:
         reading=view.readings.get(fault.name, Reading()),
         why_not=f"{provider.title}: {view.why_not}" if view.why_not else "",
         lost=f"{provider.title}: {view.lost}" if view.lost else "",
-        failed=observed.trouble,
+        failed=observed.trouble.partition(trouble_of(fault.name))[2],
         running=observed.phase is Phase.RUNNING,
         stopped=bool(observed.status.run.abort_reason),
     )
+
+
+def trouble_of(fault: str) -> str:
+    """How an action's failure begins that was about this fault."""
+    return f"fault {fault} could not be ordered: "
 
 
 def _orders(observed: Observed, look: Look, move: Move) -> Iterable[Action]:

@@ -84,6 +84,25 @@ def judged(quality: Validity, observed: Observed) -> Validity:
     return quality.model_copy(update={"reasons": (*quality.reasons, *degraded)})
 
 
+def told(observed: Observed) -> list[dict[str, object]]:
+    """What each tells of itself, for the report: its worst ten seconds, and what it adds at rest, in milliseconds."""
+    return [_told(seen) for seen in gather(observed)]
+
+
+def _told(seen: Evidence) -> dict[str, object]:
+    rest = seen.record.at_rest
+    return {
+        "name": seen.title,
+        "cores": seen.record.cores,
+        "busiestCores": max((span.cpu for span in seen.spans), default=None),
+        "loopLagP99Milliseconds": max((span.lag for span in seen.spans), default=None),
+        "refused": sum(pulse.refused for pulse in seen.pulses),
+        "seconds": sum(pulse.microseconds for pulse in seen.pulses) / 1e6,
+        "atRestP50Milliseconds": rest.p50_microseconds / 1000 if rest else None,
+        "atRestP99Milliseconds": rest.p99_microseconds / 1000 if rest else None,
+    }
+
+
 def doubt(observed: Observed) -> str:
     """Why failures seen so far may not be the target's; empty where nothing speaks for that."""
     return "; ".join(_reasons(LIMITED, gather(observed)))
@@ -163,8 +182,9 @@ def silent(seen: Evidence) -> str | None:
 
 
 def _told_to_the_end(seen: Evidence) -> bool:
+    """It answered in this very look, or did when the load had ended."""
     answered = seen.view.answered
-    return answered is not None and answered >= seen.end - UNTOLD
+    return seen.view.ready or (answered is not None and answered >= seen.end - UNTOLD)
 
 
 def began_late(seen: Evidence) -> str | None:

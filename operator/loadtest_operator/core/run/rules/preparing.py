@@ -20,7 +20,7 @@ from loadtest_operator.core.fleet.pods import Problem
 from loadtest_operator.core.observed import Observed
 from loadtest_operator.core.run.lifecycle import Event
 from loadtest_operator.core.run.rules.always import stop
-from loadtest_operator.core.run.step import QUICK, Rule, Step
+from loadtest_operator.core.run.step import QUICK, SLOW, Rule, Step
 
 REFUSALS = 2
 """A 4xx this many times in a row is an answer, not a hiccup."""
@@ -136,8 +136,10 @@ def faults_not_ready(observed: Observed) -> Step | None:
     message = providers.not_ready(observed)
     if not message:
         return None
-    again = providers.objects(observed) if providers.lost(observed) else ()
-    return _workers_wait(observed, Problem(reasons.FAULT_PROVIDER_NOT_READY, message), again, wake_after=0.5)
+    problem = Problem(reasons.FAULT_PROVIDER_NOT_READY, message)
+    if providers.lost(observed):
+        return _workers_wait(observed, problem, providers.objects(observed), wake_after=SLOW)
+    return _workers_wait(observed, problem, wake_after=0.5)
 
 
 def held(observed: Observed) -> Step | None:
