@@ -153,7 +153,7 @@ def worker() -> None:
 @app.command(hidden=True)
 def proxy() -> None:
     """Run as a delay proxy; settings come from the environment."""
-    from loadgen.runtime.proxy import proxy as runtime
+    from loadgen.runtime.proxy import main as runtime
 
     raise typer.Exit(runtime.main())
 

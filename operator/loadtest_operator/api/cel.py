@@ -154,12 +154,6 @@ FAULT_FITS = each(
     "'faults[' + f.name + '].durationSeconds does not fit: the fault must end before the last stage does'",
     "a fault must end before the last stage does",
 )
-FAULT_OVERLAP = Rule(
-    f"!has(self.faults) || [{STAGES}].all(names, [self.faults.map(f, [{LEFT}, f.durationSeconds])].all(windows, "
-    "windows.all(f, windows.filter(g, g[0] <= f[0] && g[0] > f[0] - f[1]).size() == 1)))",
-    "two faults overlap: each must end before the next one starts",
-    field=".faults",
-)
 FROM_STAGE = "(has(e.scaleUp) ? e.scaleUp.fromStage : has(e.scaleDown) ? e.scaleDown.fromStage : '')"
 EXPECTATION_STAGES = each(
     "scaling.expectations",
@@ -381,7 +375,6 @@ RULES: dict[type[Model], tuple[Rule, ...]] = {
         FAULT_STAGE,
         FAULT_START,
         FAULT_FITS,
-        FAULT_OVERLAP,
         Rule(
             f"self.activeDeadlineSeconds >= {NEEDED}",
             "activeDeadlineSeconds must not be shorter than the stages and scaling.settleSeconds together",

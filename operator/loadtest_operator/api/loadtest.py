@@ -5,7 +5,6 @@ Every rule between fields stands twice: as a validator here (command line, opera
 (API server); a contract test feeds both the same bad objects.
 """
 
-from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
@@ -13,6 +12,7 @@ from pydantic import ConfigDict, Field, model_validator
 from loadgen.model.access import Access, refuse_twice_given
 from loadgen.model.base import Model, require_exactly_one
 from loadgen.model.plan import Criterion, Plan, Stage
+from loadgen.model.proxy import LONGEST_DELAY_MILLISECONDS
 from loadgen.model.requests import Name, Request
 from loadtest_operator.api.meta import API_VERSION, Namespace, ObjectMeta, ObjectName, Port, some, unique_names
 from loadtest_operator.api.status import LoadTestStatus
@@ -179,11 +179,11 @@ class Scaling(Model):
 
 
 class NetworkDelay(Model):
-    """Delays what the target sends."""
+    """Delays what the target sends, as netem on its egress would; a new connection waits once more, as for its SYN-ACK."""
 
-    latency_milliseconds: Annotated[int, Field(ge=1, le=600_000)]
-    """Added delay in milliseconds."""
-    jitter_milliseconds: Annotated[int, Field(ge=0, le=600_000)] = 0
+    latency_milliseconds: Annotated[int, Field(ge=1, le=LONGEST_DELAY_MILLISECONDS)]
+    """Added delay in milliseconds. Delays of faults that overlap add up."""
+    jitter_milliseconds: Annotated[int, Field(ge=0, le=LONGEST_DELAY_MILLISECONDS)] = 0
     """The delay varies by up to this much to either side, in milliseconds. Default 0."""
 
     @model_validator(mode="after")
@@ -194,6 +194,10 @@ class NetworkDelay(Model):
                 f"{self.latency_milliseconds}: a delay cannot be negative"
             )
         return self
+
+
+FAULT_KINDS = ("network_delay",)
+"""Members of a Fault that say what it is."""
 
 
 class Fault(Model):
@@ -216,7 +220,12 @@ class Fault(Model):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        return require_exactly_one(self, "network_delay")
+        return require_exactly_one(self, *FAULT_KINDS)
+
+    @property
+    def kind(self) -> str:
+        """Which of its members says what it is."""
+        return next(kind for kind in FAULT_KINDS if getattr(self, kind) is not None)
 
 
 class ConfigMapArtifact(Model):
@@ -257,7 +266,7 @@ class LoadTestSpec(Plan):
     scaling: Scaling | None = None
     """The autoscaler to observe and what it should do. Default: observe the one on the target's workload, if any."""
     faults: Annotated[tuple[Fault, ...], Field(max_length=8)] = ()
-    """Faults, each for a window of the run."""
+    """Faults, each for a window of the run; windows may adjoin and overlap."""
     results: Results = Results()
     """What stays after a run."""
     worker_template: WorkerTemplate = WorkerTemplate()
@@ -306,10 +315,6 @@ class LoadTestSpec(Plan):
         unique_names(self.faults, "faults")
         for fault in self.faults:
             self._check_fault(fault)
-        windows = sorted((self.fault_window(fault).start, fault.name, fault) for fault in self.faults)
-        for (_, _, first), (start, _, second) in pairwise(windows):
-            if start < self.fault_window(first).stop:
-                raise ValueError(f"faults: {first.name} and {second.name} overlap; only one can be active at a time")
         return self
 
     @model_validator(mode="after")

@@ -173,13 +173,21 @@ class ScalingStatus(StatusModel):
 
 
 class FaultResult(StrEnum):
-    """Where a fault is."""
+    """Where a fault is; the last four are final."""
 
     PENDING = "Pending"
-    INJECTED = "Injected"
+    INJECTING = "Injecting"
+    IN_FORCE = "InForce"
+    RECOVERING = "Recovering"
     RECOVERED = "Recovered"
     NOT_INJECTED = "NotInjected"
+    PARTIAL = "Partial"
     NOT_RECOVERED = "NotRecovered"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "FaultResult | None":
+        """A status written by an operator before the upgrade."""
+        return cls.IN_FORCE if value == "Injected" else None
 
 
 class FaultStatus(StatusModel):
@@ -188,16 +196,20 @@ class FaultStatus(StatusModel):
     name: NameText
     """Name of the fault."""
     result: FaultResult = FaultResult.PENDING
-    """Pending, Injected, Recovered, NotInjected or NotRecovered."""
+    """Pending, Injecting, InForce, Recovering, Recovered, NotInjected, Partial or NotRecovered."""
     via: NameText | None = None
     """What injected it, such as DelayProxy."""
     planned_time: Time | None = None
     """When it was to be injected."""
     injected_time: Time | None = None
-    """When it was injected."""
+    """When it came into force, by the clock of what made it."""
+    recovering_time: Time | None = None
+    """When it was told to go before its time, or because it had not gone by itself."""
     recovered_time: Time | None = None
     """When it was gone."""
+    effects: int = 0
+    """How often its effect was seen, such as reads that the proxy held back; 0 means that it was never felt."""
     tolerate: Annotated[tuple[CriterionStatus, ...], Field(max_length=8)] = ()
     """Its bounds, judged over its window."""
     message: Message | None = None
-    """What went wrong."""
+    """What went wrong, or what was not as asked for."""

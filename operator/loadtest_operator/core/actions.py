@@ -63,18 +63,18 @@ class ReleaseWorkers:
 
 @dataclass(frozen=True, slots=True)
 class InjectFault:
-    """Put a delay into the workers' path; the proxy takes it back by itself after the duration."""
+    """Have a provider make a fault, which ends by itself after the duration in the order."""
 
+    provider: str
     fault: str
-    latency_milliseconds: int
-    jitter_milliseconds: int
-    duration_seconds: int
+    order: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class RecoverFault:
-    """Take the delay back now."""
+    """Have a provider take a fault back now."""
 
+    provider: str
     fault: str
 
 

@@ -4,7 +4,7 @@ Decisions are functions of this and of nothing else, so that an operator that st
 before would have. What is only in memory (the tally, clock offsets) can be pulled again from the workers.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -16,6 +16,7 @@ from loadtest_operator.api.status import LoadTestStatus, Phase
 from loadtest_operator.core.common.judgement import Judgement
 from loadtest_operator.core.common.names import Names
 from loadtest_operator.core.common.settings import Settings
+from loadtest_operator.core.faults.view import View
 from loadtest_operator.core.fleet.pods import WorkerPod
 from loadtest_operator.core.scaling.target import TargetView
 from loadtest_operator.core.scaling.timeline import Timeline
@@ -61,17 +62,6 @@ class JobView:
     message: str = ""
     trouble: str = ""
     """The Job controller's newest complaint that it could not make a pod."""
-
-
-@dataclass(frozen=True, slots=True)
-class ProxyView:
-    """The delay proxy, times on the operator's clock."""
-
-    ready: bool = False
-    problem: str = ""
-    active: bool = False
-    injected: datetime | None = None
-    recovered: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +111,8 @@ class Observed:
     workers: tuple[WorkerView, ...] = ()
     target: TargetView | None = None
     probe: ProbeResult | None = None
-    proxy: ProxyView | None = None
+    providers: Mapping[str, View] = field(default_factory=dict)
+    """Who makes the faults, by name."""
     tally: Tally | None = None
     timeline: Timeline = field(default_factory=Timeline)
     stored: Stored | None = None
@@ -171,10 +162,6 @@ class Observed:
     def second(self) -> float:
         """Seconds since second 0; negative before."""
         return (self.now - self.load_start).total_seconds() if self.load_start else -1.0
-
-    @property
-    def uses_proxy(self) -> bool:
-        return self.spec is not None and any(fault.network_delay for fault in self.spec.faults)
 
     @property
     def all_answered(self) -> bool:

@@ -17,7 +17,6 @@ from loadtest_operator.adapters.errors import AdapterError, ConflictError, Inval
 from loadtest_operator.adapters.kube.api import is_owned
 from loadtest_operator.adapters.target.probe import Way
 from loadtest_operator.adapters.workers import api as workers
-from loadtest_operator.adapters.workers import proxy
 from loadtest_operator.adapters.workers.control import Address
 from loadtest_operator.api.status import Phase
 from loadtest_operator.core.actions import (
@@ -36,12 +35,14 @@ from loadtest_operator.core.actions import (
     StartWorkers,
     StoreReport,
 )
-from loadtest_operator.core.common.kinds import CONFIG_MAP, EVENT, JOB, LOAD_TEST, POD, SECRET, Kind
+from loadtest_operator.core.common.kinds import CONFIG_MAP, EVENT, JOB, LOAD_TEST, SECRET, Kind
 from loadtest_operator.core.evidence import events, report
+from loadtest_operator.core.faults import machine
 from loadtest_operator.core.fleet import manifests
 from loadtest_operator.core.observed import Observed, Stored
 from loadtest_operator.core.run import guard
 from loadtest_operator.core.scaling import timeline
+from loadtest_operator.handlers import providers
 from loadtest_operator.handlers.context import Context
 from loadtest_operator.handlers.memory import Memory, RunMemory
 
@@ -169,27 +170,16 @@ def _note(context: Context, run: RunMemory, index: int, state: WorkerState) -> N
 
 
 async def _inject(context: Context, observed: Observed, run: RunMemory, action: InjectFault) -> None:
-    address = await _proxy_address(context, observed)
-    run.proxy = await proxy.inject(
-        context.control,
-        address,
-        run.token,
-        latency=action.latency_milliseconds,
-        jitter=action.jitter_milliseconds,
-        seconds=action.duration_seconds,
-    )
+    way = providers.way(context, observed.namespace, observed.names, run)
+    try:
+        await providers.ADAPTERS[action.provider].inject(way, action.fault, action.order)
+    except AdapterError as error:
+        raise type(error)(f"{machine.trouble_of(action.fault)}{error}") from error
 
 
-async def _recover(context: Context, observed: Observed, run: RunMemory, _action: RecoverFault) -> None:
-    run.proxy = await proxy.recover(context.control, await _proxy_address(context, observed), run.token)
-
-
-async def _proxy_address(context: Context, observed: Observed) -> Address:
-    pod = await context.kube.get(POD, observed.namespace, observed.names.proxy)
-    ip = (pod or {}).get("status", {}).get("podIP", "")
-    if not ip:
-        raise AdapterError("the delay proxy has no address")
-    return Address(observed.namespace, observed.names.proxy, ip, manifests.CONTROL_PORT)
+async def _recover(context: Context, observed: Observed, run: RunMemory, action: RecoverFault) -> None:
+    way = providers.way(context, observed.namespace, observed.names, run)
+    await providers.ADAPTERS[action.provider].recover(way, action.fault)
 
 
 async def _save_timeline(context: Context, observed: Observed, run: RunMemory, _action: SaveTimeline) -> None:

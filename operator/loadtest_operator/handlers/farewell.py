@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from loadtest_operator.adapters.errors import AdapterError
-from loadtest_operator.core.actions import AbortWorkers, Action, Emit, RecoverFault
+from loadtest_operator.core.actions import AbortWorkers, Action, Emit
 from loadtest_operator.core.common.kinds import POD
 from loadtest_operator.core.faults import machine as faults
 from loadtest_operator.core.fleet import manifests
@@ -42,8 +42,7 @@ async def farewell(context: Context, body: Object) -> None:
 async def _stop(context: Context, body: Object, memory: Memory) -> None:
     observed = await gather(context, body, memory)
     stops: list[Action] = [AbortWorkers("the LoadTest is deleted")]
-    if faults.open_faults(observed.status.faults):
-        stops += [RecoverFault(fault.name) for fault in observed.status.faults]
+    stops += faults.recoveries(observed)
     await act(context, observed, memory, stops)
     await act(context, observed, memory, history.belongings(observed.names))
     await _wait_until_gone(context, observed)

@@ -21,7 +21,6 @@ from loadtest_operator.adapters.target import look as target
 from loadtest_operator.adapters.target import material
 from loadtest_operator.adapters.target.material import Found
 from loadtest_operator.adapters.workers import api as workers
-from loadtest_operator.adapters.workers import proxy
 from loadtest_operator.adapters.workers.control import Address
 from loadtest_operator.api.loadtest import LoadTestSpec
 from loadtest_operator.api.meta import ConditionType
@@ -30,12 +29,13 @@ from loadtest_operator.api.status import LoadTestStatus, Phase
 from loadtest_operator.core.common import conditions, times
 from loadtest_operator.core.common.kinds import CONFIG_MAP, EVENT, JOB, NETWORK_POLICY, POD, SECRET, SERVICE
 from loadtest_operator.core.common.names import MANAGED_BY, Names
+from loadtest_operator.core.faults.providers import provider_of
 from loadtest_operator.core.fleet import manifests, quota
-from loadtest_operator.core.fleet.pods import WorkerPod, newest_by_index, problem_of, worker_pod
-from loadtest_operator.core.observed import JobView, Observed, ProxyView, WorkerView
+from loadtest_operator.core.fleet.pods import WorkerPod, newest_by_index, worker_pod
+from loadtest_operator.core.observed import JobView, Observed, WorkerView
 from loadtest_operator.core.run import guard
 from loadtest_operator.core.scaling import timeline
-from loadtest_operator.handlers import turns
+from loadtest_operator.handlers import providers, turns
 from loadtest_operator.handlers.context import Context
 from loadtest_operator.handlers.memory import Memory, RunMemory, WorkerMemory
 
@@ -78,7 +78,7 @@ async def gather(context: Context, body: Object, memory: Memory) -> Observed:
         workers=_views(context, run),
         target=run.target,
         probe=run.probe,
-        proxy=run.proxy,
+        providers=dict(run.providers),
         tally=run.tally,
         timeline=run.timeline,
         stored=run.stored,
@@ -131,7 +131,7 @@ async def _look_around(
     if conditions.is_true(status.conditions, ConditionType.TARGET_READY):
         looks += [
             _look_at_workers(context, namespace, names, spec, run),
-            _look_at_proxy(context, namespace, names, spec, run),
+            _look_at_providers(context, namespace, names, spec, run),
         ]
         run.found = None
     else:
@@ -306,25 +306,13 @@ async def _collect(
             return
 
 
-async def _look_at_proxy(context: Context, namespace: str, names: Names, spec: LoadTestSpec, run: RunMemory) -> None:
-    if not any(fault.network_delay for fault in spec.faults):
-        return
-    seconds = JOB_SECONDS if run.proxy and run.proxy.ready else STARTING_SECONDS
-    try:
-        pod = await run.known.ask(
-            "proxy", seconds, context.clock(), lambda: context.kube.get(POD, namespace, names.proxy)
-        )
-        run.proxy = await _proxy_view(context, namespace, pod, run) if pod else None
-    except AdapterError as error:
-        run.proxy = ProxyView(problem=str(error))
-
-
-async def _proxy_view(context: Context, namespace: str, pod: Object, run: RunMemory) -> ProxyView:
-    ip, problem = pod.get("status", {}).get("podIP", ""), problem_of(pod)
-    if problem is not None or not ip or not run.token:
-        return ProxyView(problem=problem.message if problem else "its pod is starting")
-    address = Address(namespace, pod["metadata"]["name"], ip, manifests.CONTROL_PORT)
-    return await proxy.state(context.control, address, run.token)
+async def _look_at_providers(
+    context: Context, namespace: str, names: Names, spec: LoadTestSpec, run: RunMemory
+) -> None:
+    """Who makes the faults: one that cannot be talked to says so in its view."""
+    way = providers.way(context, namespace, names, run)
+    for name in {provider_of(fault).name for fault in spec.faults}:
+        run.providers[name] = await providers.ADAPTERS[name].look(way, run.providers.get(name))
 
 
 def _views(context: Context, run: RunMemory) -> tuple[WorkerView, ...]:

@@ -21,7 +21,8 @@ from pydantic import ValidationError
 from loadtest_operator.adapters.errors import AdapterError, ConflictError
 from loadtest_operator.api.status import Run
 from loadtest_operator.core.common import names, times
-from loadtest_operator.core.common.kinds import JOB, LOAD_TEST, POD
+from loadtest_operator.core.common.kinds import JOB, LOAD_TEST
+from loadtest_operator.core.faults import providers
 from loadtest_operator.core.run import retention
 from loadtest_operator.handlers.context import Context
 
@@ -132,18 +133,25 @@ async def _tidy_one(context: Context, namespace: str, name: str) -> None:
 
 
 async def _found(context: Context, body: Object) -> dict[int, bool]:
-    """Runs of which a Job or a proxy is there, and whether load could still be offered."""
+    """Runs of which a Job or what makes faults is there, and whether load or a fault could still be."""
     metadata, ours = body["metadata"], f"{names.NAME_LABEL}={names.shorten(body['metadata']['name'])}"
     jobs = await context.kube.list(JOB, metadata["namespace"], labels=ours)
-    proxies = await context.kube.list(POD, metadata["namespace"], labels=f"{ours},{names.COMPONENT_LABEL}=proxy")
     found: dict[int, bool] = {}
-    for thing in (*jobs, *proxies):
-        if metadata["uid"] in {owner["uid"] for owner in thing["metadata"].get("ownerReferences", [])}:
-            label = thing["metadata"]["labels"].get(names.RUN_LABEL, "")
-            run = int(label) if label.isdecimal() else 0
-            alive = thing in proxies or bool((thing.get("status") or {}).get("active"))
-            found[run] = found.get(run, False) or alive
+    for thing in jobs:
+        _note_run(found, metadata["uid"], thing, alive=bool((thing.get("status") or {}).get("active")))
+    for kind, component in providers.traces():
+        labels = f"{ours},{names.COMPONENT_LABEL}={component}"
+        for thing in await context.kube.list(kind, metadata["namespace"], labels=labels):
+            _note_run(found, metadata["uid"], thing, alive=True)
     return found
+
+
+def _note_run(found: dict[int, bool], uid: str, thing: Object, *, alive: bool) -> None:
+    """Whatever belongs to this LoadTest, and not to one of the same name before it."""
+    if uid in {owner["uid"] for owner in thing["metadata"].get("ownerReferences", [])}:
+        label = thing["metadata"]["labels"].get(names.RUN_LABEL, "")
+        run = int(label) if label.isdecimal() else 0
+        found[run] = found.get(run, False) or alive
 
 
 async def _cleaned(context: Context, body: Object) -> None:

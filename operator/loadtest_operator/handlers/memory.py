@@ -13,8 +13,9 @@ from loadtest_operator.adapters.target.material import Found
 from loadtest_operator.api.loadtest import LoadTestSpec, Target
 from loadtest_operator.api.status import LoadTestStatus
 from loadtest_operator.core.common.paced import Paced
+from loadtest_operator.core.faults.view import View
 from loadtest_operator.core.fleet.pods import WorkerPod
-from loadtest_operator.core.observed import JobView, ProbeResult, ProxyView, Stored
+from loadtest_operator.core.observed import JobView, ProbeResult, Stored
 from loadtest_operator.core.scaling.target import TargetView
 from loadtest_operator.core.scaling.timeline import Timeline
 
@@ -64,7 +65,8 @@ class RunMemory:
     probe: ProbeResult | None = None
     probing: asyncio.Task[ProbeResult] | None = None
     """The probe that is under way: it may take longer than a look."""
-    proxy: ProxyView | None = None
+    providers: dict[str, View] = field(default_factory=dict)
+    """What was seen of who makes the faults."""
     stored: Stored | None = None
     cleared: bool = False
     trouble: str = ""

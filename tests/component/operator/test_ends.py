@@ -48,7 +48,7 @@ async def test_deleted_with_a_fault_in_force_it_is_taken_back(monkeypatch: pytes
         await play.run(Phase.RUNNING)
         memory = play.context.memory("uid-of-test")
         assert memory.status is not None
-        fault = {"name": "slow", "via": "DelayProxy", "plannedTime": play.now, "result": FaultResult.INJECTED}
+        fault = {"name": "slow", "via": "DelayProxy", "plannedTime": play.now, "result": FaultResult.IN_FORCE}
         memory.status = memory.status.model_validate({**memory.status.model_dump(by_alias=True), "faults": [fault]})
         without_workers(play)
         await asyncio.wait_for(farewell.farewell(play.context, play.body), 10)

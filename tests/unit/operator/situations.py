@@ -101,9 +101,26 @@ def half_told(world: World) -> None:
     world.pass_time(30)
 
 
-def proxy_gone(world: World) -> None:
+def proxy_refuses(world: World) -> None:
     world.run_to_second(1)
-    world.proxy = None
+    assert world.proxy is not None
+    world.proxy.refuses = True
+
+
+def proxy_dies(world: World) -> None:
+    """Long after the fault; from then on most requests fail."""
+    world.run_to_second(20)
+    world.errors_percent, world.errors_in = 100, range(20, 40)
+    world.lose_proxy()
+
+
+def proxy_saturated(world: World) -> None:
+    """Long after the fault; most requests time out in it."""
+    world.run_to_second(15)
+    assert world.proxy is not None
+    world.proxy.cpu = 0.97
+    world.run_to_second(28)
+    world.errors_percent, world.errors_in = 100, range(20, 40)
 
 
 def grown(world: World) -> None:
@@ -195,7 +212,21 @@ SITUATIONS: tuple[Situation, ...] = (
     ),
     Situation("Too few requests for a threshold's percentile", Verdict.INCONCLUSIVE, spec=(("thresholds", [RARE]),)),
     Situation(
-        "A required fault could not be injected", Verdict.INCONCLUSIVE, proxy_gone, (LONG,), (("faults", [DELAY]),)
+        "A required fault could not be injected", Verdict.INCONCLUSIVE, proxy_refuses, (LONG,), (("faults", [DELAY]),)
+    ),
+    Situation(
+        "The delay proxy dies after the fault, and every request fails",
+        Verdict.INCONCLUSIVE,
+        proxy_dies,
+        (LONG,),
+        (("faults", [DELAY]), *STOP),
+    ),
+    Situation(
+        "The delay proxy has no CPU left, and most requests fail",
+        Verdict.INCONCLUSIVE,
+        proxy_saturated,
+        (LONG,),
+        (("faults", [DELAY]), *STOP),
     ),
     Situation("An expectation, and no autoscaler", Verdict.INCONCLUSIVE, spec=EXPECTING),
     Situation(

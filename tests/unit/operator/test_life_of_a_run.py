@@ -389,7 +389,7 @@ def test_a_fault_comes_and_goes() -> None:
 def test_a_required_fault_that_could_not_be_injected_is_inconclusive() -> None:
     world = a_world(a_stage(durationSeconds=40), faults=[DELAY])
     world.run_to_second(1)
-    world.proxy = None
+    world.lose_proxy()
 
     status = world.run()
 

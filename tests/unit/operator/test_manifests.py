@@ -6,6 +6,7 @@ import pytest
 
 from builders import a_valid_spec
 from loadtest_operator.core.common.settings import Settings, WorkerAccess
+from loadtest_operator.core.faults import delay_proxy, providers
 from loadtest_operator.core.fleet import manifests
 from loadtest_operator.core.run import guard
 from unit.operator.world import World
@@ -34,7 +35,7 @@ def environment_of(thing: dict[str, Any]) -> dict[str, str]:
 
 def pod_specs() -> list[dict[str, Any]]:
     world = a_world(faults=[DELAY])
-    return [manifests.job(world.look())["spec"]["template"]["spec"], manifests.proxy_pod(world.look())["spec"]]
+    return [manifests.job(world.look())["spec"]["template"]["spec"], delay_proxy.pod(world.look())["spec"]]
 
 
 @pytest.mark.parametrize("spec", pod_specs(), ids=["worker", "proxy"])
@@ -69,8 +70,8 @@ def test_everything_ends_by_itself() -> None:
 
 def test_everything_belongs_to_the_load_test() -> None:
     world = a_world(faults=[DELAY])
-    makers = (manifests.job, manifests.secret, manifests.plan, manifests.network_policy, manifests.proxy_pod,
-              manifests.proxy_service)  # fmt: skip
+    makers = (manifests.job, manifests.secret, manifests.plan, manifests.network_policy, delay_proxy.pod,
+              delay_proxy.service)  # fmt: skip
 
     for make in makers:
         metadata = make(world.look())["metadata"]
@@ -86,10 +87,13 @@ def test_workers_send_to_the_target() -> None:
 def test_with_a_delay_they_send_through_the_proxy_for_the_whole_run() -> None:
     """The URL stays the target's: its Host header, its name in TLS, its base path."""
     world = a_world(faults=[DELAY])
-    proxy = environment_of(manifests.proxy_pod(world.look()))
+    proxy = environment_of(delay_proxy.pod(world.look()))
 
     assert environment_of(manifests.job(world.look()))["LOADTEST_TARGET"] == "http://web.demo.svc:80"
-    assert environment_of(manifests.job(world.look()))["LOADTEST_VIA"] == "test-1-proxy.demo.svc:8091"
+    assert (
+        environment_of(manifests.job(world.look(), providers.way(world.look())))["LOADTEST_VIA"]
+        == "test-1-proxy.demo.svc:8091"
+    )
     assert proxy["LOADTEST_TARGET"] == "web.demo.svc:80"
 
 
@@ -106,7 +110,7 @@ def test_the_proxy_knows_the_port_of_every_url(url: str, upstream: str) -> None:
     world = a_world(faults=[DELAY])
     world.status = world.status.model_copy(update={"run": world.status.run.model_copy(update={"target": url})})
 
-    assert environment_of(manifests.proxy_pod(world.look()))["LOADTEST_TARGET"] == upstream
+    assert environment_of(delay_proxy.pod(world.look()))["LOADTEST_TARGET"] == upstream
 
 
 KEY = {"name": "gateway", "key": "token"}
@@ -150,7 +154,7 @@ def test_what_the_spec_refers_to_is_one_volume_of_those_keys_alone() -> None:
 def test_the_proxy_has_no_part_in_it() -> None:
     world = a_world(faults=[DELAY], **SECRETIVE)
 
-    assert not [volume for volume in manifests.proxy_pod(world.look())["spec"]["volumes"] if "projected" in volume]
+    assert not [volume for volume in delay_proxy.pod(world.look())["spec"]["volumes"] if "projected" in volume]
 
 
 def test_without_references_there_is_no_volume() -> None:
@@ -181,10 +185,20 @@ def test_behind_the_pod_proxy_nobody_knows_where_the_api_server_is() -> None:
     world = a_world()
     world.settings = Settings(worker_access=WorkerAccess.API_SERVER_PROXY)
 
-    control, data, _ = manifests.network_policy(world.look())["spec"]["ingress"]
+    control, _ = manifests.network_policy(world.look())["spec"]["ingress"]
 
     assert "from" not in control
-    assert "from" in data
+
+
+def test_only_the_runs_workers_reach_the_proxys_data_port() -> None:
+    """A policy of its own: it goes with the proxy."""
+    world = a_world(faults=[DELAY])
+    policy, *_ = (create.body for create in providers.objects(world.look()) if create.body["kind"] == "NetworkPolicy")
+    (data,) = policy["spec"]["ingress"]
+
+    assert data["from"][0]["podSelector"]["matchLabels"]["loadtest.dev/component"] == "worker"
+    assert data["ports"] == [{"port": 8091, "protocol": "TCP"}]
+    assert policy["spec"]["podSelector"]["matchLabels"]["loadtest.dev/component"] == "proxy"
 
 
 def test_the_secret_is_no_part_of_any_pure_value() -> None:

@@ -31,12 +31,14 @@ from loadtest_operator.core.actions import (
 )
 from loadtest_operator.core.common import times
 from loadtest_operator.core.common.settings import Settings
+from loadtest_operator.core.faults.view import View
 from loadtest_operator.core.fleet.pods import WorkerPod
-from loadtest_operator.core.observed import JobView, Observed, ProbeResult, ProxyView, Stored, WorkerView
+from loadtest_operator.core.observed import JobView, Observed, ProbeResult, Stored, WorkerView
 from loadtest_operator.core.run.decide import Decision, decide
 from loadtest_operator.core.scaling import timeline
 from loadtest_operator.core.scaling.autoscaler import Autoscaler
 from loadtest_operator.core.scaling.target import Endpoint, TargetPod, TargetView
+from unit.operator.proxy import Proxy
 
 NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 TARGET = TargetView(
@@ -83,8 +85,12 @@ class World:
     pods: dict[int, WorkerPod] = field(default_factory=dict)
     workers: dict[int, Worker] = field(default_factory=dict)
     silent_since: dict[int, datetime] = field(default_factory=dict)
-    proxy: ProxyView | None = None
-    fault_until: datetime | None = None
+    proxy: Proxy | None = None
+    proxy_orders: int = 0
+    proxy_told: View = field(default_factory=View)
+    """What was last known of one that is gone."""
+    proxy_answers: View | None = None
+    """What is seen of it instead of the truth."""
     seen: timeline.Timeline = field(default_factory=timeline.Timeline)
     stored: Stored | None = None
     cleared: bool = False
@@ -93,8 +99,8 @@ class World:
     phases: list[Phase] = field(default_factory=list)
     starts: int = 0
     errors_percent: int = 0
-    errors_in: range = range(0)
-    """Seconds in which every second request fails."""
+    errors_in: range | None = None
+    """Seconds of the load in which requests fail, every second one where no share is set; in all of them where nothing is said."""
     unanswered_percent: int = 0
     microseconds: int = 5000
     """Response time of every success."""
@@ -120,7 +126,7 @@ class World:
             workers=tuple(self._view(index) for index in sorted(self.workers)),
             target=self.target,
             probe=self.probe,
-            proxy=self.proxy,
+            providers={"DelayProxy": self._proxy_view()} if self.job else {},
             tally=self._tally(),
             timeline=self.seen,
             stored=self.stored,
@@ -166,8 +172,8 @@ class World:
         self.now += timedelta(seconds=seconds)
         for worker in self.workers.values():
             self._live(worker)
-        if self.proxy and self.proxy.active and self.fault_until and self.now >= self.fault_until:
-            self.proxy = replace(self.proxy, active=False, recovered=self.fault_until)
+        if self.proxy:
+            self.proxy.pass_time(self.now)
 
     def perform(self, action: Action) -> None:  # noqa: C901, PLR0912 - a table of effects
         """As `handlers.act` would."""
@@ -176,12 +182,12 @@ class World:
             case Create(body=body) if body["kind"] == "Job":
                 self._create_job()
             case Create(body=body) if body["kind"] == "Pod":
-                self.proxy = ProxyView(ready=True)
+                self.proxy = self.proxy or Proxy(born=self.now)
             case Delete(kind=kind) if kind.kind == "Job":
                 self.job = None
                 self.pods.clear()
             case Delete(kind=kind) if kind.kind == "Pod":
-                self.proxy = None
+                self.proxy_told, self.proxy = self._proxy_view(), None
             case ProbeTarget():
                 again = (self.probe.refused_in_a_row if self.probe else 0) + self.probe_answer.refused_in_a_row
                 self.probe = replace(self.probe_answer, refused_in_a_row=again)
@@ -191,12 +197,11 @@ class World:
                 for worker in self.workers.values():
                     if worker.answers and worker.phase is not WorkerPhase.FINISHED:
                         worker.phase, worker.message = WorkerPhase.ABORTED, reason
-            case InjectFault(duration_seconds=seconds):
-                self.proxy = ProxyView(ready=True, active=True, injected=self.now)
-                self.fault_until = self.now + timedelta(seconds=seconds)
-            case RecoverFault():
-                if self.proxy and self.proxy.active:
-                    self.proxy = replace(self.proxy, active=False, recovered=self.now)
+            case InjectFault(fault=fault, order=order) if self.proxy:
+                self.proxy_orders += 1
+                self.proxy.inject(fault, order["durationSeconds"], self.now)
+            case RecoverFault(fault=fault) if self.proxy:
+                self.proxy.recover(fault, self.now)
             case StoreReport():
                 self.stored = Stored(f"test-{self.status.run.number}-report", "abc", 100)
             case ReleaseWorkers():
@@ -219,6 +224,17 @@ class World:
         self.token, self.spec = token, self.spec.model_copy(update={"run_token": token, **changes})
         self.job, self.pods, self.workers = None, {}, {}
         self.probe, self.stored, self.cleared = None, None, False
+
+    def lose_proxy(self) -> None:
+        """Its pod is deleted."""
+        self.proxy_told, self.proxy = self._proxy_view(), None
+
+    def _proxy_view(self) -> View:
+        if self.proxy_answers is not None:
+            return self.proxy_answers
+        if self.proxy is None:
+            return replace(self.proxy_told, ready=False, lost="its pod is gone")
+        return self.proxy.view(self.now)
 
     def scale(self, replicas: int) -> None:
         """The autoscaler decided, pods came and serve."""
@@ -294,7 +310,9 @@ class World:
 
     def _delta(self, index: int, second: int) -> Delta:
         sent = 20
-        failed = sent * (50 if second in self.errors_in else self.errors_percent) // 100
+        erring = self.errors_in is None or second in self.errors_in
+        share = self.errors_percent or (50 if self.errors_in is not None else 0)
+        failed = sent * share // 100 if erring else 0
         unanswered = sent * self.unanswered_percent // 100
         succeeded = sent - failed - unanswered
         values = sparse_of(np.full(succeeded, self.microseconds))

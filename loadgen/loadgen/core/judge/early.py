@@ -88,13 +88,14 @@ def _patience(plan: Plan, requests: Collection[int] | None = None) -> int:
     return max(one.timeout_seconds for index, one in enumerate(plan.requests) if requests is None or index in requests)
 
 
-def auto_stop(plan: Plan, tally: Tally, now_second: int) -> str | None:
-    """Why the run only hammers a broken target."""
+def auto_stop(plan: Plan, tally: Tally, now_second: int, *, exclude: Sequence[range] = ()) -> str | None:
+    """Why the run only hammers a broken target. A window that a fault's seconds (`exclude`) touch says nothing."""
     rule = plan.load.auto_stop
     if rule.disabled:
         return None
     ends = (now_second, now_second - _patience(plan))
-    windows = (range(end - rule.window_seconds, end) for end in ends if end >= rule.window_seconds)
+    windows = [range(end - rule.window_seconds, end) for end in ends if end >= rule.window_seconds]
+    windows = [one for one in windows if not any(max(one.start, it.start) < min(one.stop, it.stop) for it in exclude)]
     return next((why for window in windows if (why := _mostly_failed(plan, tally, window, now_second))), None)
 
 

@@ -12,6 +12,7 @@ from loadgen.core.stats import summary
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from loadgen.core.judge.validity import Quality
     from loadgen.core.stats.tally import Tally
     from loadgen.model.plan import Plan
     from loadgen.model.report import ThresholdResult, Validity, Window
@@ -42,5 +43,10 @@ def measured(
 ) -> Measured:
     """Validity stage by stage, then every threshold in its own scope. `exclude` are the seconds of faults."""
     quality = validity.quality(plan, tally, allowed_cores=allowed_cores, ceilings=ceilings)
+    return judged(plan, tally, quality, exclude=exclude)
+
+
+def judged(plan: Plan, tally: Tally, quality: Quality, *, exclude: Sequence[range] = ()) -> Measured:
+    """The same, where more than the generator was in the way of a good measurement."""
     results = thresholds.evaluate(thresholds.effective(plan), plan, tally, exclude=exclude, limited=quality.limited)
     return Measured(summary.total(plan, tally), quality.validity, quality.limited, results)

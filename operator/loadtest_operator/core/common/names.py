@@ -53,9 +53,9 @@ class Names:
     def network_policy(self) -> str:
         return shorten(f"{self._base}-workers")
 
-    @property
-    def proxy(self) -> str:
-        return shorten(f"{self._base}-proxy", LONGEST_JOB)
+    def part(self, component: str) -> str:
+        """Of one of its other parts, short enough to be a host name."""
+        return shorten(f"{self._base}-{component}", LONGEST_JOB)
 
     @property
     def timeline(self) -> str:

@@ -72,7 +72,20 @@ OOM_KILLED = _reason("OOMKilled", "A worker ran out of its memory limit.", Verdi
 WORKER_CRASHED = _reason("WorkerCrashed", "A worker ended before the load began.", Verdict.ERROR)
 OTHER_RELEASE = _reason("OtherRelease", "The workers are of another release than the operator.", Verdict.ERROR)
 WORKERS_LATE = _reason("WorkersLate", "Not all workers were ready in time.", Verdict.ERROR)
-PROXY_NOT_READY = _reason("ProxyNotReady", "The delay proxy did not become ready.", Verdict.ERROR)
+FAULT_PROVIDER_NOT_READY = _reason(
+    "FaultProviderNotReady", "What makes the faults did not become ready.", Verdict.ERROR
+)
+FAULT_PROVIDER_LOST = _reason(
+    "FaultProviderLost",
+    "What makes the faults stands in the load's way and was lost: what failed from then on says nothing about the target.",
+    Verdict.INCONCLUSIVE,
+)
+FAULT_PROVIDER_UNWELL = _reason(
+    "FaultProviderUnwell",
+    "The run would have stopped itself, but what stands in the load's way for the faults was not well: whose failures "
+    "they are is not known.",
+    Verdict.INCONCLUSIVE,
+)
 WORKER_LOST = _reason(
     "WorkerLost", "A worker was lost during the load; its share was not offered.", Verdict.INCONCLUSIVE
 )
@@ -93,6 +106,7 @@ NO_FAULTS = _reason("NoFaults", "The spec has no faults.")
 FAULTS_INJECTED = _reason("FaultsInjected", "Every fault was in force.")
 FAULTS_RECOVERED = _reason("FaultsRecovered", "No fault is in force any more.")
 NOT_INJECTED = _reason("NotInjected", "A required fault was not in force.", Verdict.INCONCLUSIVE)
+PARTLY_INJECTED = _reason("PartlyInjected", "A required fault did not hit all that it should.", Verdict.INCONCLUSIVE)
 OPTIONAL_NOT_INJECTED = _reason("OptionalNotInjected", "A fault that is not required was not in force.")
 NOT_RECOVERED = _reason("NotRecovered", "A fault could not be taken back.", Verdict.ERROR)
 

@@ -21,6 +21,7 @@ from loadtest_operator.core.common import times
 from loadtest_operator.core.common.judgement import Judgement
 from loadtest_operator.core.common.kinds import CONFIG_MAP
 from loadtest_operator.core.evidence import figures, verdict
+from loadtest_operator.core.faults import path
 from loadtest_operator.core.fleet.manifests import metadata
 from loadtest_operator.core.observed import Observed
 
@@ -82,6 +83,7 @@ def _packed(observed: Observed, report: Report, judgement: Judgement) -> bytes:
     whole = {
         "report": report.model_dump(mode="json", exclude_none=True),
         "timeline": msgspec.to_builtins(observed.timeline),
+        "faultProviders": path.told(observed),
         **status,
     }
     # Without a time stamp in the header the same report has the same hash.

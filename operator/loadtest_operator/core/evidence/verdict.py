@@ -12,17 +12,17 @@ from dataclasses import dataclass, replace
 
 from loadgen.core.judge import thresholds, validity
 from loadgen.core.judge import verdict as generator
-from loadgen.core.judge.judgement import Measured, measured
+from loadgen.core.judge.judgement import Measured, judged
 from loadgen.core.judge.validity import Quality
 from loadgen.core.stats.tally import Tally
 from loadgen.model.plan import Criterion
 from loadgen.model.report import Result, ThresholdResult, Verdict
 from loadtest_operator.api.meta import ConditionStatus, ConditionType
-from loadtest_operator.api.outcome import CriterionStatus, ExpectationStatus, FaultStatus, ScalingStatus
+from loadtest_operator.api.outcome import CriterionStatus, ExpectationStatus, FaultResult, FaultStatus, ScalingStatus
 from loadtest_operator.core.common import conditions, reasons
 from loadtest_operator.core.common.conditions import Claim
 from loadtest_operator.core.common.judgement import Judgement
-from loadtest_operator.core.faults import machine as faults
+from loadtest_operator.core.faults import path, windows
 from loadtest_operator.core.observed import Observed, uncollected
 from loadtest_operator.core.scaling import figures as scaling
 
@@ -59,13 +59,7 @@ def _without_load(observed: Observed) -> Judgement:
 
 def _with_load(observed: Observed, tally: Tally) -> Judgement:
     plan = observed.plan
-    seen = measured(
-        plan,
-        tally,
-        allowed_cores=_allowed_cores(observed),
-        ceilings=_ceilings(observed),
-        exclude=faults.windows(observed),
-    )
+    seen = judged(plan, tally, quality(observed, tally), exclude=windows.windows(observed))
     broken = _tolerated(observed, tally, seen.limited)
     scaled = _scaling(observed)
     claims = (*_threshold_claims(seen.thresholds, broken), *_scaling_claims(observed, scaled), *_load_claims(observed))
@@ -75,8 +69,9 @@ def _with_load(observed: Observed, tally: Tally) -> Judgement:
 
 
 def quality(observed: Observed, tally: Tally) -> Quality:
-    """How well the generator has measured so far."""
-    return validity.quality(observed.plan, tally, allowed_cores=_allowed_cores(observed), ceilings=_ceilings(observed))
+    """How well the generator, and what its load went through, have measured so far."""
+    found = validity.quality(observed.plan, tally, allowed_cores=_allowed_cores(observed), ceilings=_ceilings(observed))
+    return path.judged(found, observed)
 
 
 def _combine(seen: Measured, evidence: list[Evidence]) -> tuple[Verdict, str]:
@@ -150,8 +145,10 @@ def _tolerated(observed: Observed, tally: Tally, limited: Mapping[int, str]) -> 
     by_name = {fault.name: fault for fault in spec.faults}
     judged = []
     for status in observed.status.faults:
-        seconds = faults.window(status, start) if start else range(0)
-        bounds = by_name[status.name].tolerate if status.name in by_name and seconds else ()
+        seconds = windows.window(status, start) if start else range(0)
+        # What was not the fault that was asked for says nothing about what it would have done.
+        asked = status.name in by_name and status.result is not FaultResult.NOT_INJECTED
+        bounds = by_name[status.name].tolerate if asked and seconds else ()
         results = tuple(
             _criterion(bound, thresholds.evaluate_window(bound, observed.plan, tally, seconds, limited=limited))
             for bound in bounds

@@ -7,12 +7,11 @@ restarts a worker: a share of the load that was lost stays lost and makes the ve
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from loadgen.core.prompts.material import wanted
 from loadgen.model.references import Holder
 from loadtest_operator.api.loadtest import LoadTestSpec
-from loadtest_operator.core.common.kinds import CONFIG_MAP, JOB, NETWORK_POLICY, POD, SECRET, SERVICE
+from loadtest_operator.core.common.kinds import CONFIG_MAP, JOB, NETWORK_POLICY, SECRET, Kind
 from loadtest_operator.core.common.names import Names
 from loadtest_operator.core.common.settings import WorkerAccess
 from loadtest_operator.core.observed import Observed
@@ -20,10 +19,9 @@ from loadtest_operator.core.observed import Observed
 Object = dict[str, Any]
 
 CONTROL_PORT = 8090
-PROXY_PORT = 8091
 METRICS_PORT = 8092
 TIMELINE_KEY = "timeline.json.gz"
-WORKER, PROXY = "worker", "proxy"
+WORKER = "worker"
 TOKEN_FILE, PLAN_FILE = "/etc/loadtest/token/token", "/etc/loadtest/plan/plan.json"
 DATA = "/etc/loadtest/data"
 """Folder of what the spec refers to: one volume, one file for each key and nothing else of the objects."""
@@ -50,31 +48,32 @@ def metadata(observed: Observed, name: str, component: str) -> Object:
     }
 
 
-def _object(kind: Any, observed: Observed, name: str, component: str) -> Object:
+def shell(kind: Kind, observed: Observed, name: str, component: str) -> Object:
+    """An object with nothing in it yet."""
     return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata(observed, name, component)}
 
 
 def secret(observed: Observed) -> Object:
     """The run's Secret, its token still to be drawn."""
-    return {**_object(SECRET, observed, observed.names.secret, WORKER), "type": "Opaque", "immutable": True}
+    return {**shell(SECRET, observed, observed.names.secret, WORKER), "type": "Opaque", "immutable": True}
 
 
 def plan(observed: Observed) -> Object:
     """The plan as every worker reads it, and the whole spec of this run: a new runToken may come with another."""
     body = observed.plan.model_dump_json(exclude_none=True)
     spec = observed.valid_spec.model_dump_json(exclude_none=True)
-    shell = _object(CONFIG_MAP, observed, observed.names.plan, WORKER)
-    return {**shell, "immutable": True, "data": {"plan.json": body, "spec.json": spec}}
+    frame = shell(CONFIG_MAP, observed, observed.names.plan, WORKER)
+    return {**frame, "immutable": True, "data": {"plan.json": body, "spec.json": spec}}
 
 
 def timeline(observed: Observed, text: str) -> Object:
     """What was seen of the target, compressed (`scaling.timeline.stored`), kept for an operator that comes after a crash."""
-    return {**_object(CONFIG_MAP, observed, observed.names.timeline, "timeline"), "binaryData": {TIMELINE_KEY: text}}
+    return {**shell(CONFIG_MAP, observed, observed.names.timeline, "timeline"), "binaryData": {TIMELINE_KEY: text}}
 
 
 def network_policy(observed: Observed) -> Object:
-    """Only the operator's pods may command the run's pods; the workers reach the proxy's data port; whoever scrapes (who
-    that is, nobody here knows) the metrics port. Where the operator comes through the API server, its requests come
+    """Only the operator's pods may command the run's pods; whoever scrapes (who that is, nobody here knows) may reach the
+    metrics port. Where the operator comes through the API server, its requests come
     from wherever that is: then only the token guards the control port.
     """
     here, anybody = (
@@ -85,28 +84,26 @@ def network_policy(observed: Observed) -> Object:
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": here}} if here else {},
         "podSelector": {"matchLabels": {"app.kubernetes.io/name": "loadtest-operator"}},
     }
-    workers = {"podSelector": {"matchLabels": observed.names.labels(WORKER)}}
     run_labels = {key: value for key, value in observed.names.labels(WORKER).items() if not key.endswith("component")}
     return {
-        **_object(NETWORK_POLICY, observed, observed.names.network_policy, WORKER),
+        **shell(NETWORK_POLICY, observed, observed.names.network_policy, WORKER),
         "spec": {
             "podSelector": {"matchLabels": run_labels},
             "policyTypes": ["Ingress"],
             "ingress": [
                 {**({} if anybody else {"from": [operator]}), "ports": [{"port": CONTROL_PORT, "protocol": "TCP"}]},
-                {"from": [workers], "ports": [{"port": PROXY_PORT, "protocol": "TCP"}]},
                 {"ports": [{"port": METRICS_PORT, "protocol": "TCP"}]},
             ],
         },
     }
 
 
-def job(observed: Observed) -> Object:
-    """One pod for each worker, each tried once."""
+def job(observed: Observed, way: str = "") -> Object:
+    """One pod for each worker, each tried once. `way` is the `host:port` that they connect to instead of the target."""
     spec = observed.valid_spec
     workers = spec.load.workers
     return {
-        **_object(JOB, observed, observed.names.job, WORKER),
+        **shell(JOB, observed, observed.names.job, WORKER),
         "spec": {
             "completionMode": "Indexed",
             "completions": workers,
@@ -120,34 +117,10 @@ def job(observed: Observed) -> Object:
             },
             "template": {
                 "metadata": _pod_metadata(observed.names, spec, WORKER),
-                "spec": _pod_spec(observed, _worker_container(observed), *_data(observed)),
+                "spec": pod_spec(observed, _worker_container(observed, way), *_data(observed)),
             },
         },
     }
-
-
-def proxy_pod(observed: Observed) -> Object:
-    """The delay proxy in the workers' path."""
-    shell = _object(POD, observed, observed.names.proxy, PROXY)
-    shell["metadata"]["annotations"] = dict(observed.valid_spec.worker_template.annotations)
-    return {**shell, "spec": {**_pod_spec(observed, _proxy_container(observed)), "enableServiceLinks": False}}
-
-
-def proxy_service(observed: Observed) -> Object:
-    """What workers call instead of the target."""
-    return {
-        **_object(SERVICE, observed, observed.names.proxy, PROXY),
-        "spec": {
-            "selector": observed.names.labels(PROXY),
-            "ports": [{"name": "data", "port": PROXY_PORT, "targetPort": PROXY_PORT}],
-        },
-    }
-
-
-def via(observed: Observed) -> str:
-    """Through what workers reach the target: the proxy for the whole run if there is one, so that the path is the same
-    in and outside a fault's window. It is plain TCP: TLS and the Host header stay the target's."""
-    return f"{observed.names.proxy}.{observed.namespace}.svc:{PROXY_PORT}" if observed.uses_proxy else ""
 
 
 def worker_labels(names: Names) -> dict[str, str]:
@@ -168,7 +141,8 @@ def _pod_metadata(names: Names, spec: LoadTestSpec, component: str) -> Object:
     }
 
 
-def _pod_spec(observed: Observed, container: Object, *volumes: Object) -> Object:
+def pod_spec(observed: Observed, one: Object, *volumes: Object) -> Object:
+    """Of any pod of a run: one container, restricted, away from the target."""
     template = observed.valid_spec.worker_template
     spec: Object = {
         "restartPolicy": "Never",
@@ -180,7 +154,7 @@ def _pod_spec(observed: Observed, container: Object, *volumes: Object) -> Object
         "tolerations": [item.model_dump(mode="json", exclude_none=True) for item in template.tolerations],
         "imagePullSecrets": [{"name": item.name} for item in template.image_pull_secrets],
         "affinity": _away_from_target(observed),
-        "containers": [container],
+        "containers": [one],
         "volumes": [*_volumes(observed.names), *volumes],
     }
     if template.priority_class_name:
@@ -233,14 +207,15 @@ def _items(keys: Mapping[str, str]) -> list[Object]:
     return [{"key": key, "path": path} for key, path in keys.items()]
 
 
-def _container(observed: Observed, name: str, environment: Mapping[str, str]) -> Object:
+def container(observed: Observed, name: str, variables: Mapping[str, str]) -> Object:
+    """`python -m loadgen NAME`, restricted."""
     requests, limits = observed.valid_spec.worker_template.resources.effective
     return {
         "name": name,
         "image": observed.settings.worker_image,
         "imagePullPolicy": observed.settings.worker_image_pull_policy,
         "command": ["python", "-m", "loadgen", name],
-        "env": [{"name": key, "value": value} for key, value in environment.items()],
+        "env": [{"name": key, "value": value} for key, value in variables.items()],
         "ports": [{"name": "control", "containerPort": CONTROL_PORT}],
         "resources": {"requests": requests, "limits": limits},
         "securityContext": {
@@ -257,7 +232,8 @@ def _container(observed: Observed, name: str, environment: Mapping[str, str]) ->
     }
 
 
-def _environment(observed: Observed) -> dict[str, str]:
+def environment(observed: Observed) -> dict[str, str]:
+    """What every process of a run is told."""
     deadline = observed.valid_spec.active_deadline_seconds + WORKER_GRACE_SECONDS
     return {
         "LOADTEST_TOKEN_FILE": TOKEN_FILE,
@@ -269,43 +245,23 @@ def _environment(observed: Observed) -> dict[str, str]:
     }
 
 
-def _worker_container(observed: Observed) -> Object:
+def _worker_container(observed: Observed, way: str) -> Object:
     # JOB_COMPLETION_INDEX is set by the Job controller.
-    environment = {
+    variables = {
         "LOADTEST_PLAN": PLAN_FILE,
         "LOADTEST_TARGET": observed.status.run.target,
-        "LOADTEST_VIA": via(observed),
+        "LOADTEST_VIA": way,
         "LOADTEST_ACCESS": observed.valid_spec.target.access.model_dump_json(exclude_none=True),
         "LOADTEST_DATA": DATA,
         "LOADTEST_WORKERS": str(observed.valid_spec.load.workers),
         "LOADTEST_SHARDS": "0",
         "LOADTEST_METRICS_PORT": str(METRICS_PORT),
-        **_environment(observed),
+        **environment(observed),
     }
-    container = _container(observed, WORKER, environment)
+    body = container(observed, WORKER, variables)
     mounts = [{"name": volume["name"], "mountPath": DATA, "readOnly": True} for volume in _data(observed)]
     return {
-        **container,
-        "ports": [*container["ports"], {"name": "metrics", "containerPort": METRICS_PORT}],
-        "volumeMounts": [*container["volumeMounts"], *mounts],
+        **body,
+        "ports": [*body["ports"], {"name": "metrics", "containerPort": METRICS_PORT}],
+        "volumeMounts": [*body["volumeMounts"], *mounts],
     }
-
-
-def _proxy_container(observed: Observed) -> Object:
-    environment = {
-        "LOADTEST_TARGET": _upstream(observed.status.run.target),
-        "LOADTEST_LISTEN": str(PROXY_PORT),
-        **_environment(observed),
-    }
-    container = _container(observed, PROXY, environment)
-    return {
-        **container,
-        "ports": [*container["ports"], {"name": "data", "containerPort": PROXY_PORT}],
-        "readinessProbe": {"httpGet": {"path": "/healthz", "port": CONTROL_PORT}, "periodSeconds": 1},
-    }
-
-
-def _upstream(url: str) -> str:
-    parts = urlsplit(url)
-    host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
-    return f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"

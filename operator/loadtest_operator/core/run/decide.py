@@ -17,6 +17,7 @@ from loadtest_operator.core.actions import Action, ClearAway, Delete, Emit, Save
 from loadtest_operator.core.common import conditions, reasons
 from loadtest_operator.core.common.kinds import CONFIG_MAP
 from loadtest_operator.core.evidence import status
+from loadtest_operator.core.faults import claims as fault_claims
 from loadtest_operator.core.faults import machine as faults
 from loadtest_operator.core.observed import Observed
 from loadtest_operator.core.run import history, lifecycle
@@ -117,7 +118,7 @@ def _apply(observed: Observed, step: Step, moved: faults.Progress, refused: str)
     phase = lifecycle.after(observed.phase, step.event) if step.event else observed.phase
     claims = [*step.claims]
     if observed.phase not in (Phase.PENDING, Phase.PREPARING):
-        claims = [*faults.claims(observed, moved.statuses), *claims]
+        claims = [*fault_claims.claims(observed, moved.statuses), *claims]
     if refused:
         claims.append(conditions.yes(ConditionType.RECONCILING, reasons.RUN_TOKEN_REFUSED, refused))
     changes: dict[str, Any] = {

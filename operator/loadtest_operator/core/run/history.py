@@ -3,8 +3,9 @@
 from loadgen.model.report import Verdict
 from loadtest_operator.api.status import LoadTestStatus, PastRun
 from loadtest_operator.core.actions import Delete
-from loadtest_operator.core.common.kinds import CONFIG_MAP, JOB, NETWORK_POLICY, POD, SECRET, SERVICE
+from loadtest_operator.core.common.kinds import CONFIG_MAP, JOB, NETWORK_POLICY, SECRET
 from loadtest_operator.core.common.names import Names
+from loadtest_operator.core.faults import providers
 
 
 def extended(status: LoadTestStatus, keep: int) -> tuple[tuple[PastRun, ...], tuple[PastRun, ...]]:
@@ -49,8 +50,7 @@ def belongings(names: Names) -> tuple[Delete, ...]:
     """Everything of a run but its report."""
     return (
         Delete(JOB, names.job),
-        Delete(POD, names.proxy),
-        Delete(SERVICE, names.proxy),
+        *providers.belongings(names),
         Delete(SECRET, names.secret),
         Delete(CONFIG_MAP, names.plan),
         Delete(CONFIG_MAP, names.timeline),

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 
 from loadtest_operator.api.status import Run
 from loadtest_operator.core.actions import Delete
-from loadtest_operator.core.common.kinds import CONFIG_MAP, JOB, POD, SERVICE
+from loadtest_operator.core.common.kinds import CONFIG_MAP, JOB
 from loadtest_operator.core.common.names import Names
+from loadtest_operator.core.faults import providers
 from loadtest_operator.core.run.history import belongings
 
 GRACE = timedelta(seconds=5)
@@ -44,4 +45,4 @@ def _stray(names: Names, *, alive: bool) -> tuple[Delete, ...]:
     timeline = Delete(CONFIG_MAP, names.timeline)
     if not alive:
         return (timeline,)
-    return (timeline, Delete(POD, names.proxy), Delete(SERVICE, names.proxy), Delete(JOB, names.job))
+    return (timeline, *providers.belongings(names), Delete(JOB, names.job))

@@ -14,8 +14,9 @@ from loadtest_operator.core.actions import Action, Delete, Emit, ReleaseWorkers,
 from loadtest_operator.core.common import conditions, reasons
 from loadtest_operator.core.common.conditions import Claim
 from loadtest_operator.core.common.judgement import Judgement
-from loadtest_operator.core.common.kinds import CONFIG_MAP, JOB, POD, SERVICE
+from loadtest_operator.core.common.kinds import CONFIG_MAP, JOB
 from loadtest_operator.core.evidence import figures, verdict
+from loadtest_operator.core.faults import machine as faults
 from loadtest_operator.core.observed import Observed, WorkerView, listed
 from loadtest_operator.core.run.lifecycle import Move
 from loadtest_operator.core.run.rules import always
@@ -74,7 +75,14 @@ def finish(observed: Observed) -> Step | None:
     )
 
 
-RULES: tuple[Rule, ...] = (aborted, collecting, not_stored, finish)
+def taking_back(observed: Observed) -> Step | None:
+    """Whatever ended the run, no fault is left behind; `core.faults.machine` gives up on one after its own deadline."""
+    if not faults.open_faults(observed.status.faults):
+        return None
+    return Step("taking faults back", wake_after=0.5)
+
+
+RULES: tuple[Rule, ...] = (aborted, collecting, taking_back, not_stored, finish)
 
 
 def _for_long_enough(observed: Observed) -> bool:
@@ -122,13 +130,12 @@ def _stored_claim(observed: Observed) -> Claim:
 
 
 def _farewell(observed: Observed) -> tuple[Action, ...]:
-    """Workers exit; the proxy goes now. The Job stays for its ttl unless it has pods, or would still get some, that never
+    """Workers exit; what made the faults goes now. The Job stays for its ttl unless it has pods, or would still get some, that never
     end by themselves. Workers are released last: while one runs, the janitor knows that something was forgotten."""
     names = observed.names
-    proxy = (Delete(POD, names.proxy), Delete(SERVICE, names.proxy)) if observed.uses_proxy else ()
     timeline = (Delete(CONFIG_MAP, names.timeline),) if observed.timeline.since else ()
     job = (Delete(JOB, names.job),) if observed.job and _outlasts(observed) else ()
-    return (*proxy, *timeline, ReleaseWorkers(), *job)
+    return (*faults.farewell(observed), *timeline, ReleaseWorkers(), *job)
 
 
 def _outlasts(observed: Observed) -> bool:

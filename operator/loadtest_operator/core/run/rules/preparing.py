@@ -12,16 +12,17 @@ from loadgen.model.wire import WorkerPhase
 from loadtest_operator.api.meta import ConditionType
 from loadtest_operator.core.actions import Action, Create, CreateToken, Delete, Emit, ProbeTarget, StartWorkers
 from loadtest_operator.core.common import conditions, reasons, times
-from loadtest_operator.core.common.kinds import CONFIG_MAP, JOB, NETWORK_POLICY, POD, SERVICE
+from loadtest_operator.core.common.kinds import CONFIG_MAP, JOB, NETWORK_POLICY
 from loadtest_operator.core.common.reasons import Reason
 from loadtest_operator.core.evidence import events
+from loadtest_operator.core.faults import providers
 from loadtest_operator.core.fleet import manifests, quota
 from loadtest_operator.core.fleet.pods import Problem
 from loadtest_operator.core.observed import Observed
 from loadtest_operator.core.run.lifecycle import Move
 from loadtest_operator.core.run.rules import feasible
 from loadtest_operator.core.run.rules.always import leads_elsewhere, stop
-from loadtest_operator.core.run.step import QUICK, Rule, Step
+from loadtest_operator.core.run.step import QUICK, SLOW, Rule, Step
 
 REFUSALS = 2
 """A 4xx this many times in a row is an answer, not a hiccup."""
@@ -166,11 +167,15 @@ def workers_not_ready(observed: Observed) -> Step | None:
     return _workers_wait(observed, Problem(reasons.WORKERS_STARTING, message), wake_after=0.1 if quick else 0.5)
 
 
-def proxy_not_ready(observed: Observed) -> Step | None:
-    if not observed.uses_proxy or (observed.proxy and observed.proxy.ready):
+def faults_not_ready(observed: Observed) -> Step | None:
+    """What could not be made when the Job was is made now."""
+    message = providers.not_ready(observed)
+    if not message:
         return None
-    message = f"the delay proxy is not ready: {observed.proxy.problem if observed.proxy else 'it is being created'}"
-    return _workers_wait(observed, Problem(reasons.PROXY_NOT_READY, message), wake_after=0.5)
+    problem = Problem(reasons.FAULT_PROVIDER_NOT_READY, message)
+    if providers.lost(observed):
+        return _workers_wait(observed, problem, providers.objects(observed), wake_after=SLOW)
+    return _workers_wait(observed, problem, wake_after=0.5)
 
 
 def held(observed: Observed) -> Step | None:
@@ -217,7 +222,7 @@ RULES: tuple[Rule, ...] = (
     workers_queue,
     workers_in_trouble,
     worker_failed,
-    proxy_not_ready,
+    faults_not_ready,
     workers_not_ready,
     held,
     start,
@@ -302,16 +307,10 @@ def _queue_end(observed: Observed, begun: datetime) -> datetime:
 
 def _creations(observed: Observed) -> tuple[Action, ...]:
     """The Job comes last: where it is, everything else is."""
-    proxy: tuple[Action, ...] = ()
-    if observed.uses_proxy:
-        proxy = (
-            Create(SERVICE, manifests.proxy_service(observed)),
-            Create(POD, manifests.proxy_pod(observed)),
-        )
     return (
         CreateToken(manifests.secret(observed)),
         Create(CONFIG_MAP, manifests.plan(observed)),
         Create(NETWORK_POLICY, manifests.network_policy(observed)),
-        *proxy,
-        Create(JOB, manifests.job(observed)),
+        *providers.objects(observed),
+        Create(JOB, manifests.job(observed, providers.way(observed))),
     )

@@ -5,7 +5,6 @@ second 0 has passed and *no* worker has begun, no load was offered, and the star
 others have not, the load is incomplete for good.
 """
 
-import math
 from datetime import timedelta
 
 from loadgen.core.judge import early
@@ -17,8 +16,9 @@ from loadtest_operator.api.outcome import FaultStatus
 from loadtest_operator.core.actions import Emit
 from loadtest_operator.core.common import conditions, reasons, times
 from loadtest_operator.core.common.progress import stage_at
+from loadtest_operator.core.common.reasons import Reason
 from loadtest_operator.core.evidence import verdict
-from loadtest_operator.core.faults import machine as faults
+from loadtest_operator.core.faults import path, providers, windows
 from loadtest_operator.core.fleet.pods import WorkerPod
 from loadtest_operator.core.observed import Observed, WorkerView, listed
 from loadtest_operator.core.run.lifecycle import Move
@@ -138,11 +138,19 @@ def overdue(observed: Observed) -> Step | None:
     return stop(observed, COMPLETED, reasons.WORKERS_OVERDUE, message)
 
 
+def path_lost(observed: Observed) -> Step | None:
+    """Nothing reaches the target any more: stands before every rule that looks at how requests ended."""
+    why = providers.lost(observed)
+    return stop(observed, ConditionType.WORKERS_READY, reasons.FAULT_PROVIDER_LOST, why) if why else None
+
+
 def auto_stopped(observed: Observed) -> Step | None:
-    if observed.tally is None or observed.second < 0:
+    """Not on what a fault did, nor before its seconds are out of the rule's window."""
+    tally, second = observed.tally, int(observed.second)
+    if tally is None or observed.second < 0:
         return None
-    why = early.auto_stop(observed.plan, observed.tally, int(observed.second))
-    return stop(observed, COMPLETED, reasons.AUTO_STOPPED, why) if why else None
+    why = early.auto_stop(observed.plan, tally, second, exclude=windows.windows(observed))
+    return _stop_on_evidence(observed, reasons.AUTO_STOPPED, why) if why else None
 
 
 def beyond_doubt(observed: Observed) -> Step | None:
@@ -152,8 +160,18 @@ def beyond_doubt(observed: Observed) -> Step | None:
     for threshold in observed.plan.thresholds:
         if threshold.abort_on_fail and (why := _violated(threshold, observed, tally)):
             message = f"{why}; abortOnFail stopped the run after {observed.second:.0f} s"
-            return stop(observed, COMPLETED, reasons.THRESHOLD_BEYOND_DOUBT, message)
+            return _stop_on_evidence(observed, reasons.THRESHOLD_BEYOND_DOUBT, message)
     return None
+
+
+def _stop_on_evidence(observed: Observed, reason: Reason, why: str) -> Step:
+    """Unless what stands in the load's way may be what failed."""
+    doubt = path.doubt(observed)
+    if not doubt:
+        return stop(observed, COMPLETED, reason, why)
+    return stop(
+        observed, COMPLETED, reasons.FAULT_PROVIDER_UNWELL, f"{doubt}; so this is not held against the target: {why}"
+    )
 
 
 def offering(observed: Observed) -> Step | None:
@@ -177,6 +195,7 @@ RULES: tuple[Rule, ...] = (
     clock_differs,
     start_missed,
     overdue,
+    path_lost,
     auto_stopped,
     beyond_doubt,
     offering,
@@ -254,16 +273,6 @@ def _violated(threshold: Threshold, observed: Observed, tally: Tally) -> str | N
         threshold,
         observed.plan,
         tally,
-        exclude=_faulty(observed),
+        exclude=windows.windows(observed),
         limited=lambda: verdict.quality(observed, tally).limited,
     )
-
-
-def _faulty(observed: Observed) -> tuple[range, ...]:
-    """Seconds of faults, over or in force; what is tolerated then stops no run."""
-    start = observed.load_start
-    if start is None:
-        return ()
-    in_force = [status for status in observed.status.faults if status.injected_time and not status.recovered_time]
-    begun = [math.floor((status.injected_time - start).total_seconds()) for status in in_force if status.injected_time]
-    return (*faults.windows(observed), *(range(second - 1, early.FOREVER) for second in begun))

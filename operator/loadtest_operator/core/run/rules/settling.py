@@ -34,14 +34,14 @@ def recovering(observed: Observed) -> Step | None:
     """Faults go before anything else; `core.faults.machine` gives up on one after its own deadline."""
     if not faults.open_faults(observed.status.faults):
         return None
-    return Step("taking faults back", wake_after=0.5)
+    return Step("taking faults back", run=_ended(observed), wake_after=0.5)
 
 
 def stopped(observed: Observed) -> Step | None:
     """A run that did not complete has nothing to settle for."""
     if conditions.is_true(observed.status.conditions, COMPLETED):
         return None
-    return Step(observed.status.message or "", Move.SETTLED, run={"load_end_time": observed.now}, wake_after=0.1)
+    return Step(observed.status.message or "", Move.SETTLED, run=_ended(observed), wake_after=0.1)
 
 
 def watching(observed: Observed) -> Step | None:
@@ -61,6 +61,11 @@ def settled(observed: Observed) -> Step | None:
 
 
 RULES: tuple[Rule, ...] = (draining, recovering, stopped, watching, settled)
+
+
+def _ended(observed: Observed) -> dict[str, datetime]:
+    """The load's end: the workers have ended, whatever else is still waited for."""
+    return {"load_end_time": observed.status.run.load_end_time or observed.now}
 
 
 def _stopped_at(observed: Observed) -> datetime:

@@ -1,97 +1,38 @@
-"""A TCP proxy that can delay what the target answers, as netem on the target's egress would.
+"""The data path: plain TCP, on which what the target sends can be held back, as netem on its egress would.
 
-It stands between workers and target for a whole run and normally adds nothing but a hop. While a delay is active
-every byte from the target is held back for the latency (± jitter), in order within its connection. The proxy itself
-ends the delay after its duration (dead-man's switch): whoever ordered it may be gone. Half-closes and resets are
-passed on, so a broken target looks as broken as it is.
+It normally adds nothing but a hop. While faults are in force every read from the target is held back, in order within its
+connection, and so is the opening of a connection: netem would delay the target's SYN-ACK, here the worker is connected
+to the proxy at once and its first bytes wait as long. What a request takes is the same; a worker's connect time does not
+show it. Half-closes and resets are passed on, so a broken target looks as broken as it is.
 """
 
 import asyncio
 import contextlib
+import errno
 import heapq
 import itertools
-import os
-import random
-import signal
 import socket
 import struct
-import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
-from aiohttp import web
-from msgspec import Struct
-
-from loadgen.model.errors import ExitCode, TargetError
-from loadgen.runtime.clock import MILLISECOND, SECOND, monotonic_ns, wall_ns
+from loadgen.runtime.clock import monotonic_ns
 from loadgen.runtime.pacing.alarm import Alarm, alarm
-from loadgen.runtime.worker.control import BODY_LIMIT, as_json, guarded, health, read, read_token, refuse
+from loadgen.runtime.proxy.injections import Injections
 
 HOLD_LIMIT = 8 * 1024 * 1024
 """Bytes of one connection held back before its target is no longer read."""
+OWN_MEANS = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM})
+"""Why a connection to the target cannot even be tried."""
+BACKLOG = 4096
 _RESET = struct.pack("ii", 1, 0)
 
 
-class DelayOrder(Struct, rename="camel", forbid_unknown_fields=True):
-    """Body of PUT /v1/delay."""
-
-    latency_milliseconds: int
-    duration_seconds: float
-    jitter_milliseconds: int = 0
-
-
-class ProxyState(Struct, rename="camel"):
-    """Answer of every path but /healthz; times are the proxy's wall clock in ns."""
-
-    delay_milliseconds: int
-    jitter_milliseconds: int
-    active_until: int | None
-    injected_at: int | None
-    recovered_at: int | None
-    connections: int
-    now: int
-
-
-@dataclass(slots=True, eq=False)
-class Delay:
-    """The delay that applies now."""
-
-    latency: int = 0
-    """Milliseconds."""
-    jitter: int = 0
-    until_wall: int | None = None
-    injected_at: int | None = None
-    recovered_at: int | None = None
-    _end: asyncio.TimerHandle | None = None
-
-    def inject(self, order: DelayOrder) -> None:
-        """From now on, for the order's duration."""
-        self._cancel()
-        self.latency, self.jitter = order.latency_milliseconds, order.jitter_milliseconds
-        self.injected_at, self.recovered_at = wall_ns(), None
-        self.until_wall = self.injected_at + int(order.duration_seconds * SECOND)
-        self._end = asyncio.get_running_loop().call_later(order.duration_seconds, self.recover)
-
-    def recover(self) -> None:
-        """No delay for bytes that arrive from now on."""
-        self._cancel()
-        if self.until_wall is not None:
-            self.recovered_at = wall_ns()
-        self.latency = self.jitter = 0
-        self.until_wall = None
-
-    def _cancel(self) -> None:
-        if self._end is not None:
-            self._end.cancel()
-            self._end = None
-
-    def draw_ns(self) -> int:
-        """How long to hold a read back."""
-        if not self.jitter:
-            return self.latency * MILLISECOND
-        return max(0, int(MILLISECOND * random.uniform(self.latency - self.jitter, self.latency + self.jitter)))
+def own_failure(error: BaseException | None) -> bool:
+    """Whether it is the proxy, not the target, that lacks something: files, ports, memory, the name's address."""
+    return isinstance(error, socket.gaierror) or (isinstance(error, OSError) and error.errno in OWN_MEANS)
 
 
 class _Side(asyncio.Protocol):
@@ -171,6 +112,7 @@ class _Client(_Side):
         self._early: list[bytes] = []
         self._early_end = False
         self._opening: asyncio.Task[None] | None = None
+        self._target: _Side | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -194,13 +136,15 @@ class _Client(_Side):
         host, port = self._proxy.upstream
         try:
             _, target = await asyncio.get_running_loop().create_connection(lambda: _Target(self), host, port)
-        except OSError:
-            self._drop_now(reset=True)
+        except OSError as error:
+            self._proxy.refused += own_failure(error)
+            self._later(lambda: self._drop_now(reset=True), 0)
             return
         if self.transport is None:
             target.drop(reset=False)
             return
-        self._join(target)
+        self._target = target
+        self._later(lambda: self._join(target), 0)
 
     def _join(self, target: _Side) -> None:
         self.peer = target
@@ -232,7 +176,7 @@ class _Client(_Side):
 
     def _later(self, act: Callable[[], None], size: int) -> None:
         """After the delay, and never before what came earlier."""
-        delay = self._proxy.delay.draw_ns()
+        delay = self._proxy.injections.hold_ns()
         if not delay and not self._held:
             self._bytes -= size
             act()
@@ -256,16 +200,27 @@ class _Client(_Side):
     def connection_lost(self, exc: Exception | None) -> None:
         self._held.clear()
         self._proxy.clients.discard(self)
+        self.peer = self.peer or self._target  # one that was still to be joined goes, too
         super().connection_lost(exc)
+
+    def cut(self) -> None:
+        """The proxy ends: now, whatever is held back."""
+        if self._opening is not None:
+            self._opening.cancel()
+        for transport in (self.transport, self._target.transport if self._target else None):
+            if transport is not None:
+                transport.abort()
 
 
 @dataclass(slots=True, eq=False)
 class Proxy:
-    """One upstream, any number of connections, one delay."""
+    """One upstream, any number of connections, the faults between them."""
 
     upstream: tuple[str, int]
-    delay: Delay = field(default_factory=Delay)
+    injections: Injections = field(default_factory=Injections)
     clients: set[_Client] = field(default_factory=set)
+    refused: int = 0
+    """Connections that failed for lack of the proxy's own means."""
     _waiting: list[tuple[int, int, _Client]] = field(default_factory=list)
     """A heap of when (ns), a number that keeps the order of equals, and who."""
     _numbers: Iterator[int] = field(default_factory=itertools.count)
@@ -289,96 +244,15 @@ class Proxy:
         if self._waiting and self._alarm is not None:
             self._alarm.set(self._waiting[0][0])
 
-    def state(self) -> ProxyState:
-        """For the control API."""
-        delay = self.delay
-        return ProxyState(
-            delay_milliseconds=delay.latency,
-            jitter_milliseconds=delay.jitter,
-            active_until=delay.until_wall,
-            injected_at=delay.injected_at,
-            recovered_at=delay.recovered_at,
-            connections=len(self.clients),
-            now=wall_ns(),
-        )
-
     async def listen(self, port: int, host: str | None = None) -> asyncio.Server:
         """Accept workers' connections."""
-        return await asyncio.get_running_loop().create_server(lambda: _Client(self), host, port, backlog=1024)
+        return await asyncio.get_running_loop().create_server(lambda: _Client(self), host, port, backlog=BACKLOG)
 
     def close(self) -> None:
-        """Hold nothing back any more and give the timer back."""
+        """Hold nothing back any more, end every connection and give the timers back."""
+        self.injections.close()
         self._waiting.clear()
+        for client in list(self.clients):
+            client.cut()
         if self._alarm is not None:
             self._alarm.close()
-
-    def application(self, token: bytes) -> web.Application:
-        """The control API."""
-        application = web.Application(middlewares=[guarded(token)], client_max_size=BODY_LIMIT)
-        application.add_routes(
-            [
-                web.get("/v1/state", self._get),
-                web.put("/v1/delay", self._put),
-                web.delete("/v1/delay", self._delete),
-                web.get("/healthz", health),
-            ]
-        )
-        return application
-
-    async def _get(self, _request: web.Request) -> web.Response:
-        return as_json(self.state())
-
-    async def _put(self, request: web.Request) -> web.Response:
-        order = await read(request, DelayOrder)
-        if not (0 <= order.jitter_milliseconds <= order.latency_milliseconds <= 60_000):
-            return refuse(400, "latencyMilliseconds must be 0 … 60000 and jitterMilliseconds at most as large")
-        if not 0 < order.duration_seconds <= 86_400:
-            return refuse(
-                400, "durationSeconds must be more than 0 and at most 86400: the proxy ends the delay by itself"
-            )
-        self.delay.inject(order)
-        return as_json(self.state())
-
-    async def _delete(self, _request: web.Request) -> web.Response:
-        self.delay.recover()
-        return as_json(self.state())
-
-
-def parse_upstream(text: str) -> tuple[str, int]:
-    """`host:port`, IPv6 in brackets."""
-    host, _, port = text.removeprefix("http://").rstrip("/").rpartition(":")
-    if not host or not port.isdecimal():
-        raise TargetError(f"LOADTEST_TARGET {text!r} is not host:port")
-    return host.strip("[]"), int(port)
-
-
-async def serve(upstream: tuple[str, int], token: bytes, listen: int, control: int) -> None:
-    """Until SIGTERM."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    proxy = Proxy(upstream)
-    server = await proxy.listen(listen)
-    runner = web.AppRunner(proxy.application(token), access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, port=control).start()
-    await stop.wait()
-    server.close()
-    proxy.close()
-    await runner.cleanup()
-
-
-def main() -> int:
-    """`python -m loadgen proxy`."""
-    import uvloop
-
-    environment = os.environ
-    try:
-        upstream = parse_upstream(environment.get("LOADTEST_TARGET", ""))
-        token = read_token(environment.get("LOADTEST_TOKEN_FILE", "/etc/loadtest/token"))
-    except (TargetError, OSError) as error:
-        sys.stderr.write(f"{error}\n")
-        return ExitCode.BAD_INPUT
-    ports = int(environment.get("LOADTEST_LISTEN") or 8091), int(environment.get("LOADTEST_PORT") or 8090)
-    uvloop.run(serve(upstream, token, *ports))
-    return ExitCode.PASSED

@@ -1,0 +1,87 @@
+"""What the delay proxy is told and what it tells (JSON), part of the wire format of one release (`WIRE_VERSION`).
+
+Every fault has a name and the run it belongs to: an order that comes twice is one fault, and what is said about one
+fault is never about another. Times are the proxy's wall clock, nanoseconds since 1970; lengths come from its monotonic
+clock, so a step of the wall clock makes no fault longer or shorter.
+"""
+
+from msgspec import Struct, field
+
+from loadgen.model.wire import Sparse
+
+LONGEST_DELAY_MILLISECONDS = 600_000
+LONGEST_FAULT_SECONDS = 86_400
+PULSES_A_STATE = 600
+"""Pulses that one answer holds at most; ask again after the last of them."""
+
+
+class DelayOrder(Struct, rename="camel", forbid_unknown_fields=True):
+    """Hold back what the target sends."""
+
+    latency_milliseconds: int
+    jitter_milliseconds: int = 0
+    """To either side, uniform."""
+
+
+class FaultOrder(Struct, rename="camel", forbid_unknown_fields=True):
+    """Body of `PUT /v1/faults/{name}`."""
+
+    run: int
+    duration_seconds: float
+    """The proxy ends the fault by itself after this (dead-man's switch)."""
+    delay: DelayOrder
+
+
+class FaultRecord(Struct, rename="camel"):
+    """What became of one order."""
+
+    name: str
+    run: int
+    injected_at: int
+    until: int
+    """When it ends by itself."""
+    recovered_at: int | None = None
+    effects: int = 0
+    """How often it was felt: reads from the target (and openings of connections) that were held back."""
+
+
+class PathPulse(Struct, rename="camel"):
+    """About a second of the proxy's life, by itself; longer where its loop stood still."""
+
+    at: int
+    """Wall clock at its beginning."""
+    microseconds: int
+    """Its length."""
+    cpu_microseconds: int = 0
+    throttled_microseconds: int = 0
+    """In which the container was ready to run and not allowed to."""
+    loop_lag: Sparse = field(default_factory=Sparse)
+    """How late the event loop acted, by probes at random distances; every byte is late by about as much."""
+    refused: int = 0
+    """Connections that it could not take or make for lack of its own means (files, ports, memory, names, backlog)."""
+
+
+class AtRest(Struct, rename="camel"):
+    """What the proxy adds to a round trip when nothing else goes on: measured in turns straight and through."""
+
+    turns: int
+    p50_microseconds: int = 0
+    p99_microseconds: int = 0
+
+
+class ProxyState(Struct, rename="camel"):
+    """Answer of every path but /healthz."""
+
+    version: int
+    boot: str
+    """Different for every process: another one knows nothing of the faults and seconds of the one before."""
+    now: int
+    cores: float
+    """CPU that it may use: one core at most, for it has one event loop."""
+    connections: int
+    faults: list[FaultRecord]
+    last: int
+    """Number of the newest pulse."""
+    pulses: list[PathPulse]
+    """Those after the number that was asked for (`?after=K`), `PULSES_A_STATE` at most."""
+    at_rest: AtRest | None = None
