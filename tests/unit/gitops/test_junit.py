@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadgen.model.plan import Severity
-from loadgen.model.report import Report, Result, ThresholdResult, ValidityLevel, Verdict
+from loadgen.model.report import Report, Result, ThresholdResult, Validity, ValidityLevel, Verdict
 from loadgen.report import junit
 from unit.loadgen.test_html import CASES, usual
 
-USUAL = usual()
+USUAL = usual().model_copy(update={"validity": Validity(level=ValidityLevel.VALID)})
 
 
 def a_threshold(

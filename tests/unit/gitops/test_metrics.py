@@ -126,8 +126,8 @@ def test_faults_are_counted_by_what_became_of_them() -> None:
     """All results have a sample, so that an alert sees a fault leave; none where the run has no faults."""
     metrics = shown(faults=[{"name": "slow", "result": "NotRecovered"}, {"name": "cut", "result": "Recovered"}])
     assert sample(metrics, "loadtest_faults", result="NotRecovered") == 1
-    assert sample(metrics, "loadtest_faults", result="Injected") == 0
-    assert sample(shown(), "loadtest_faults", result="Injected") is None
+    assert sample(metrics, "loadtest_faults", result="InForce") == 0
+    assert sample(shown(), "loadtest_faults", result="InForce") is None
 
 
 def test_a_process_that_waits_for_the_lease_does_not_lead() -> None:

@@ -14,7 +14,7 @@ from loadtest_operator.api.status import LoadTestStatus, Phase
 from loadtest_operator.core.actions import Emit, StoreReport
 from loadtest_operator.core.evidence import report
 from loadtest_operator.core.observed import Stored
-from unit.operator.situations import DELAY, GROWS, proxy_gone
+from unit.operator.situations import DELAY, GROWS, proxy_refuses
 from unit.operator.world import World
 
 CALM = {"name": "calm", "flapping": {"maxDirectionChanges": 2}}
@@ -121,7 +121,7 @@ def test_what_is_violated_is_not_hidden_by_a_fault_that_did_not_come() -> None:
     """The fault's part is not known; that a tenth of the requests fail is."""
     world = World(a_valid_spec(a_stage(durationSeconds=40), faults=[DELAY]))
     world.errors_percent = 10
-    proxy_gone(world)
+    proxy_refuses(world)
     assert world.run().verdict is Verdict.FAILED
 
 

@@ -11,9 +11,9 @@ from loadtest_operator.api.status import Phase
 from loadtest_operator.core.actions import Create, Delete
 from loadtest_operator.core.common import conditions
 from loadtest_operator.core.fleet import quota
-from loadtest_operator.core.observed import JobView, Observed, ProxyView
+from loadtest_operator.core.observed import JobView, Observed
 from loadtest_operator.core.run.decide import decide
-from unit.operator.situations import DELAY
+from unit.operator.situations import DELAY, proxy_refuses
 from unit.operator.world import World
 
 
@@ -146,7 +146,7 @@ def test_a_fault_that_is_due_and_cannot_be_injected_is_not_hurried() -> None:
     """About a look a second, as always."""
     world = World(a_valid_spec(a_stage(durationSeconds=40), faults=[{**DELAY, "startAfterSeconds": 5}]))
     world.run_to_second(4)
-    world.proxy = ProxyView(problem="its pod is gone")
+    proxy_refuses(world)
     begun, looks = world.now, 0
     while world.now - begun < timedelta(seconds=10):
         world.step()

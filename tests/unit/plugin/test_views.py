@@ -74,7 +74,7 @@ def test_an_ending_reads_from_the_verdict_to_the_next_step() -> None:
     assert judged == [
         ["result", "observed"],
         ["ttft-p95", "FAIL"],
-        ["e2e-p99", "n/a"],
+        ["e2e-p99", "?"],
         ["errors", "ok"],
         ["grows", "ok"],
     ]
