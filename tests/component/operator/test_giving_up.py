@@ -247,3 +247,16 @@ async def test_abort_works_where_what_was_seen_of_the_target_cannot_be_had() -> 
         play.cluster.trouble = lambda request: 500 if request.path.endswith("-timeline") else None
         play.body["spec"]["abort"] = True
         assert (await play.run(most=60)).verdict is Verdict.ABORTED
+
+
+async def test_a_refused_job_ends_the_run_at_once_with_the_servers_words() -> None:
+    """422: waiting would not heal it."""
+    async with theatre() as play:
+        play.cluster.trouble = lambda request: 422 if (request.method, request.path[-5:]) == ("POST", "/jobs") else None
+        begun = play.now
+        status = await play.run()
+
+        assert status.verdict is Verdict.ERROR
+        assert "does not accept" in (status.message or "")
+        assert "trouble on demand" in (status.message or "")
+        assert play.now - begun < timedelta(seconds=90)  # of which the last look asks for a minute of rest
