@@ -53,7 +53,7 @@ async def given_up(play: Theatre) -> None:
             return
 
 
-@pytest.mark.parametrize("spoil", [unreadable_status, unreadable_timeline, unreadable_plan])
+@pytest.mark.parametrize("spoil", [unreadable_status, unreadable_plan])
 async def test_state_that_cannot_be_read_ends_in_error_and_starts_nothing(spoil: Any) -> None:
     async with theatre(a_stage(durationSeconds=120)) as play:
         await play.run(Phase.RUNNING)
@@ -68,6 +68,19 @@ async def test_state_that_cannot_be_read_ends_in_error_and_starts_nothing(spoil:
         }
         assert clean(play.cluster, JOB, SECRET)
         assert play.starts == starts
+
+
+async def test_a_timeline_that_cannot_be_read_begins_nothing_either() -> None:
+    """Whether the run can go on without it or not: it is this run, and it ends."""
+    async with theatre(a_stage(durationSeconds=60)) as play:
+        await play.run(Phase.RUNNING)
+        starts = play.starts
+        play.operator_starts()
+        unreadable_timeline(play)
+        status = await play.run()
+
+        assert (status.run.number, play.starts) == (1, starts)
+        assert status.verdict is not None
 
 
 async def test_a_finished_run_whose_status_cannot_be_read_stays_what_it_was() -> None:
