@@ -9,7 +9,15 @@ OWN = "value_error"
 
 def sentences(error: ValidationError, root: str = "spec") -> tuple[str, ...]:
     """One for everything that is wrong."""
-    return tuple(f"{_path(root, each)}: {_said(each)}" for each in error.errors(include_url=False))
+    found = error.errors(include_url=False)
+    return tuple(f"{_path(root, each)}: {_said(each)}" for each in found if not _follows(each, found))
+
+
+def _follows(problem: ErrorDetails, found: list[ErrorDetails]) -> bool:
+    """A list is called too short because its items are wrong, which is said already."""
+    where = problem["loc"]
+    inside = (each["loc"] for each in found if len(each["loc"]) > len(where))
+    return problem["type"] == "too_short" and any(loc[: len(where)] == where for loc in inside)
 
 
 def _path(root: str, problem: ErrorDetails) -> str:

@@ -50,7 +50,7 @@ async def _give_up(context: Context, body: Object, why: str) -> float:
     """The run is ended: load stops because its Job goes, and it holds nothing any more. What could not be removed is the
     janitor's."""
     namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
-    found = await context.kube.get(LOAD_TEST, namespace, name)
+    found: Object | None = await context.kube.get(LOAD_TEST, namespace, name)
     if found is None:
         return RETRY_SECONDS
     ended = giving_up.given_up(found, why, context.clock())

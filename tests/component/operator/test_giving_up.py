@@ -53,7 +53,7 @@ async def given_up(play: Theatre) -> None:
             return
 
 
-@pytest.mark.parametrize("spoil", [unreadable_status, unreadable_timeline, unreadable_plan])
+@pytest.mark.parametrize("spoil", [unreadable_status, unreadable_plan])
 async def test_state_that_cannot_be_read_ends_in_error_and_starts_nothing(spoil: Any) -> None:
     async with theatre(a_stage(durationSeconds=120)) as play:
         await play.run(Phase.RUNNING)
@@ -68,6 +68,19 @@ async def test_state_that_cannot_be_read_ends_in_error_and_starts_nothing(spoil:
         }
         assert clean(play.cluster, JOB, SECRET)
         assert play.starts == starts
+
+
+async def test_a_timeline_that_cannot_be_read_begins_nothing_either() -> None:
+    """Whether the run can go on without it or not: it is this run, and it ends."""
+    async with theatre(a_stage(durationSeconds=60)) as play:
+        await play.run(Phase.RUNNING)
+        starts = play.starts
+        play.operator_starts()
+        unreadable_timeline(play)
+        status = await play.run()
+
+        assert (status.run.number, play.starts) == (1, starts)
+        assert status.verdict is not None
 
 
 async def test_a_finished_run_whose_status_cannot_be_read_stays_what_it_was() -> None:
@@ -247,3 +260,16 @@ async def test_abort_works_where_what_was_seen_of_the_target_cannot_be_had() -> 
         play.cluster.trouble = lambda request: 500 if request.path.endswith("-timeline") else None
         play.body["spec"]["abort"] = True
         assert (await play.run(most=60)).verdict is Verdict.ABORTED
+
+
+async def test_a_refused_job_ends_the_run_at_once_with_the_servers_words() -> None:
+    """422: waiting would not heal it."""
+    async with theatre() as play:
+        play.cluster.trouble = lambda request: 422 if (request.method, request.path[-5:]) == ("POST", "/jobs") else None
+        begun = play.now
+        status = await play.run()
+
+        assert status.verdict is Verdict.ERROR
+        assert "does not accept" in (status.message or "")
+        assert "trouble on demand" in (status.message or "")
+        assert play.now - begun < timedelta(seconds=90)  # of which the last look asks for a minute of rest

@@ -87,13 +87,18 @@ def test_a_quota_that_others_use_is_a_queue() -> None:
 
 
 def test_a_quota_that_is_too_small_is_said_at_once() -> None:
+    """And waited for no longer than anything else that keeps workers away: only an administrator could help."""
     world = World(a_valid_spec())
     world.job = JobView(created=world.now, trouble=FULL.format(used=1, most=1))
 
-    status = world.run(most=50)
+    world.run(Phase.PREPARING)
+    for _ in range(5):
+        world.step()
+    assert "2 x pods 1 can never fit into 1" in (world.status.message or "")
+    status = world.run()
 
     assert status.verdict is Verdict.ERROR
-    assert "2 x pods 1 can never fit into 1" in (status.message or "")
+    assert "300 s after the target was ready" in (status.message or "")
 
 
 def test_a_queue_ends_while_the_load_still_fits() -> None:

@@ -289,7 +289,7 @@ def _queue(observed: Observed, words: str, times: int, actions: tuple[Action, ..
     begun = conditions.since(observed.status.conditions, TARGET) or observed.now
     if never := quota.impossible(words, times):
         message = f"{never} ({words}): ask for less in load.workers or workerTemplate.resources, or for a larger quota"
-        return stop(observed, WORKERS, reasons.QUOTA_EXCEEDED, message)
+        return _workers_wait(observed, Problem(reasons.QUOTA_EXCEEDED, message), actions)
     if observed.now > _queue_end(observed, begun):
         waited = (observed.now - begun).total_seconds()
         return stop(observed, WORKERS, reasons.QUOTA_EXCEEDED, f"{words}, {waited:.0f} s after the target was ready")
