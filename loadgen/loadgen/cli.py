@@ -71,8 +71,7 @@ def run(
             ExitCode.ERROR,
         )
     _show(report)
-    if out is not None:
-        out.write_text(documents.dump(report))
+    _write(report, out)
     raise typer.Exit(EXIT_CODES[report.verdict])
 
 
@@ -122,6 +121,15 @@ def _show(report: Report) -> None:
         console.print(terminal.render(report))
     else:
         typer.echo(terminal.text(report), nl=False)
+
+
+def _write(report: Report, out: Path | None) -> None:
+    """A report that cannot be written is an error of this machine; what came out has been shown."""
+    try:
+        if out is not None:
+            out.write_text(documents.dump(report))
+    except OSError as error:
+        _stop(WorkerError(f"--out {out} cannot be written: {error.strerror}"), ExitCode.ERROR)
 
 
 def _stop(error: Exception, code: ExitCode) -> NoReturn:

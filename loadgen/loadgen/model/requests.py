@@ -16,11 +16,14 @@ from loadgen.model.references import FromConfigMap
 
 T = TypeVar("T")
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=40)]
-Path = Annotated[str, Field(pattern=r"^/", max_length=2048)]
+Path = Annotated[str, Field(pattern=r"^/[^\x00-\x20\x7f]*$", max_length=2048)]
 Milliseconds = Annotated[int, Field(ge=1, le=3_600_000)]
-HeaderValue = Annotated[str, Field(max_length=4096)]
+HeaderValue = Annotated[str, Field(pattern=r"^[^\x00-\x08\x0a-\x1f\x7f]*$", max_length=4096)]
 StatusCode = Annotated[int, Field(ge=100, le=599)]
 
+HEADER_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}"
+FRAMING = ("content-length", "transfer-encoding")
+"""Headers that say where a body ends: two of them and a server may see another request in it."""
 API_NAME = r"^/?[A-Za-z0-9_.~-]+$"
 PROMPT_HOLE = "{prompt}"
 """Where the prompt goes in a Gradio function's inputs."""
@@ -258,6 +261,16 @@ class Http(Model):
     def streams(self) -> bool:
         """Its answers are taken as one piece."""
         return False
+
+    @field_validator("headers")
+    @classmethod
+    def _headers_are_ours_to_send(cls, headers: dict[str, str]) -> dict[str, str]:
+        for name in headers:
+            if not re.fullmatch(HEADER_NAME, name):
+                raise ValueError(f"{name!r} is no header's name: letters, digits and -_.~ and the like, without blanks")
+            if name.lower() in FRAMING:
+                raise ValueError(f"{name!r} is written by the generator itself, from the body: leave it out")
+        return headers
 
     @model_validator(mode="after")
     def _one_body(self) -> Self:
