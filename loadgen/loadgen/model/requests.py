@@ -9,14 +9,25 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from loadgen.model.base import Model, Number, require_exactly_one
 from loadgen.model.references import FromConfigMap
 
 T = TypeVar("T")
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=40)]
-Path = Annotated[str, Field(pattern=r"^/[^\x00-\x20\x7f]*$", max_length=2048)]
+
+
+def _in_one_line(path: str) -> str:
+    """A blank or a line's end would end the path, and what follows would be another part of the request."""
+    if found := re.search(r"[\x00-\x20\x7f]", path):
+        raise ValueError(
+            f"{path[:60]!r} has {found.group()!r} in it: write it percent-encoded, such as %20 for a blank"
+        )
+    return path
+
+
+Path = Annotated[str, Field(pattern=r"^/", max_length=2048), AfterValidator(_in_one_line)]
 Milliseconds = Annotated[int, Field(ge=1, le=3_600_000)]
 HeaderValue = Annotated[str, Field(pattern=r"^[^\x00-\x08\x0a-\x1f\x7f]*$", max_length=4096)]
 StatusCode = Annotated[int, Field(ge=100, le=599)]
