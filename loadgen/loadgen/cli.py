@@ -82,8 +82,7 @@ def run(
             ExitCode.ERROR,
         )
     _show(report)
-    if out is not None:
-        out.write_text(documents.dump(report))
+    _write_report(report, out)
     if html is not None:
         _write_page(report, html)
     raise typer.Exit(EXIT_CODES[report.verdict])
@@ -187,6 +186,15 @@ def _write(what: str, text: str, file: Path, option: str) -> bool:
         return False
     _errors.print(f"{what}: {file}")
     return True
+
+
+def _write_report(report: Report, out: Path | None) -> None:
+    """A report that cannot be written is an error of this machine; what came out has been shown."""
+    try:
+        if out is not None:
+            out.write_text(documents.dump(report))
+    except OSError as error:
+        _stop(WorkerError(f"--out {out} cannot be written: {error.strerror}"), ExitCode.ERROR)
 
 
 def _stop(error: Exception, code: ExitCode) -> NoReturn:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, Wi
 from pydantic.alias_generators import to_camel
 
 NUMBER_PATTERN = r"^[0-9]+(\.[0-9]{1,9})?$"
+NUMBER_LENGTH = 32
 
 
 class Model(BaseModel):
@@ -38,6 +39,8 @@ def _parse_number(value: Any) -> Any:
         raise ValueError(f'{value!r} is not allowed here: write an integer or a decimal in quotes, such as "0.5"')
     if not re.fullmatch(NUMBER_PATTERN, str(value)):
         raise ValueError(f'{value!r} is not a non-negative decimal: write it as 5 or "0.5"')
+    if len(str(value)) > NUMBER_LENGTH:
+        raise ValueError(f"a number of {len(str(value))} digits is not allowed here: write at most {NUMBER_LENGTH}")
     return Decimal(value)
 
 
@@ -49,7 +52,7 @@ Number = Annotated[
     Decimal,
     BeforeValidator(_parse_number),
     PlainSerializer(_number_to_json),
-    WithJsonSchema({"x-kubernetes-int-or-string": True, "pattern": NUMBER_PATTERN, "maxLength": 32}),
+    WithJsonSchema({"x-kubernetes-int-or-string": True, "pattern": NUMBER_PATTERN, "maxLength": NUMBER_LENGTH}),
 ]
 """A non-negative decimal, written as an integer or a decimal string."""
 

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from fakes.bad import unused_port
 from fakes.serving import Server
 from fakes.simulators import Simulator
+from loadgen.cli import app
 
 PLAN = """
 requests:
@@ -111,6 +113,53 @@ def test_bad_plan(plan: Callable[[str], str]) -> None:
         done = loadgen(*command)
         assert done.returncode == 2
         assert "arivalRate" in done.stdout + done.stderr
+
+
+BAD_FILES: dict[str, tuple[str, str]] = {
+    "nothing": ("", "holds 0 plans"),
+    "a number": ("42", "exactly one is needed"),
+    "two plans": (f"{PLAN}\n---\n{PLAN}", "holds 2 plans"),
+    "a control character": ("a: \0", "is not YAML"),
+    "brackets without end": ("[" * 5000, "nested too deeply"),
+    "a list that holds itself": ("requests: &a [*a]\nload: *a\n", "requests[0]"),
+    "a number of 400 digits": (PLAN.replace("40", "4" * 400), "arrivalRate"),
+    "a rate without end": (PLAN.replace("40", ".inf"), "arrivalRate"),
+    "a schedule of nothing": ("kind: LoadTestSchedule\nspec: {loadTestTemplate: 3}\n", "spec.loadTestTemplate"),
+    "a path with a line break": (PLAN.replace("/health", '"/a\\r\\nX: y"'), "path"),
+    "a header with a line break": (PLAN.replace("/health", '/, headers: {a: "b\\r\\nc: d"}'), "headers"),
+    "a header's name with a blank": (PLAN.replace("/health", "/, headers: {a b: c}"), "'a b'"),
+    "a length of its own": (PLAN.replace("/health", "/, headers: {content-length: '5'}"), "content-length"),
+    "a target that is a number": (
+        "apiVersion: loadtest.dev/v1alpha1\nkind: LoadTest\nmetadata: {name: a}\nspec: {target: 5}\n",
+        "requests",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_bad_file_is_a_sentence(name: str, tmp_path: Path) -> None:
+    """Exit code 2 and what is wrong, whatever the file holds; no traceback."""
+    content, named = BAD_FILES[name]
+    (tmp_path / "plan.yaml").write_text(content.replace("VALUE", "1"))
+
+    done = CliRunner().invoke(app, ["run", str(tmp_path / "plan.yaml"), "--url", "http://127.0.0.1:1"])
+
+    assert done.exit_code == 2, done.output
+    assert named in done.output
+    assert "Traceback" not in done.output
+
+
+def test_a_report_that_cannot_be_written_is_an_error_of_this_machine(
+    plan: Callable[[str], str], tmp_path: Path
+) -> None:
+    """What came out has been shown all the same."""
+    url = f"http://127.0.0.1:{unused_port()}"
+
+    done = loadgen("run", plan("1"), "--url", url, "--out", str(tmp_path / "no" / "r.json"))
+
+    assert done.returncode == 4
+    assert "nothing listens there" in done.stdout
+    assert "cannot be written" in done.stderr
 
 
 def test_manifest(tmp_path: Path) -> None:

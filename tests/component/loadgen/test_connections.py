@@ -94,7 +94,7 @@ async def test_a_stale_connection_is_no_error() -> None:
 async def test_a_lost_request_is_an_error(kind: str) -> None:
     """A connection that closes later than a race can explain, and a POST that may have been processed."""
     plan = a_plan(PAGE if kind == "slow" else POST, {"arrivalRate": 4})
-    async with serving(closing_when_idle(0.15 if kind == "slow" else 0)) as url:
+    async with serving(closing_when_idle(2.5 if kind == "slow" else 0)) as url:
         tally, _ = await run(plan, url)
 
     assert tally.select().counts.errors == {"ConnectionLost": 2}

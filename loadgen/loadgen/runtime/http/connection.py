@@ -30,9 +30,10 @@ import httptools
 from loadgen.core.protocols.sse import ParseError
 from loadgen.model.wire import Failure
 from loadgen.runtime.clock import MILLISECOND, monotonic_ns
-from loadgen.runtime.http.encoding import Decoder, EncodingError, Unknown, decoder_of, encoding_of
+from loadgen.runtime.http.encoding import Decoder, EncodingError, Unknown, decoder_of
 from loadgen.runtime.http.exchange import Exchange
 from loadgen.runtime.http.faults import LOCAL_ERRORS
+from loadgen.runtime.http.heads import encoding_of, ends_by_closing
 
 HEAD_LIMIT = 65536
 STALE_NS = 100 * MILLISECOND
@@ -323,7 +324,7 @@ class Connection(asyncio.Protocol):
         """The server has finished sending: complete for an answer that ends by closing."""
         self.alive = False
         exchange = self._exchange
-        if exchange is not None and exchange.status and self._ends_by_closing():
+        if exchange is not None and exchange.status and ends_by_closing(self._head):
             self._reusable = False
             self._finish(exchange, monotonic_ns())
 
@@ -351,15 +352,6 @@ class Connection(asyncio.Protocol):
         """
         untouched = self.served > 0 and not self._head and not exchange.headers and not exchange.retried
         return untouched and exchange.kind.idempotent and stamp - exchange.sent < self._owner.stale_ns
-
-    def _ends_by_closing(self) -> bool:
-        """Whether the answer has neither a length nor chunks."""
-        names = _Names()
-        try:
-            httptools.HttpResponseParser(names).feed_data(self._head)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            return False
-        return not names.seen & {b"content-length", b"transfer-encoding"}
 
 
 class BodyConnection(Connection):
@@ -393,11 +385,3 @@ class CallConnection(BodyConnection):
             self._exchange = None
             self.close()
             self._owner.stale(exchange)
-
-
-class _Names:
-    def __init__(self) -> None:
-        self.seen: set[bytes] = set()
-
-    def on_header(self, name: bytes, _value: bytes) -> None:
-        self.seen.add(name.lower())

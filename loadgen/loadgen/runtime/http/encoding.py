@@ -11,9 +11,6 @@ from loadgen.core.protocols.sse import ParseError
 
 GROWTH_LIMIT = 16 * 1024 * 1024
 """Bytes that one read may become."""
-_FIELD = b"\ncontent-encoding:"
-_INTERIM = b"HTTP/1.1 1"
-_EMPTY_LINE = b"\r\n\r\n"
 
 
 class EncodingError(Exception):
@@ -69,18 +66,6 @@ class Unknown:
     def feed(self, data: bytes) -> bytes:
         """Never."""
         raise EncodingError(self.name)
-
-
-def encoding_of(head: bytes) -> str:
-    """How an answer's head (with what may follow it) says that its body is compressed; empty where it is not."""
-    while head.startswith(_INTERIM):  # another head follows
-        head = head.partition(_EMPTY_LINE)[2]
-    fields = head[: head.find(_EMPTY_LINE)].lower()
-    place = fields.find(_FIELD)
-    if place < 0:
-        return ""
-    value = fields[place + len(_FIELD) :].partition(b"\n")[0]
-    return value.decode("latin-1").strip()
 
 
 def decoder_of(encoding: str) -> Decoder | None:

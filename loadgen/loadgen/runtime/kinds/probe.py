@@ -8,7 +8,7 @@ import asyncio
 import re
 from dataclasses import dataclass, field
 
-from loadgen.core.prompts.material import OPEN
+from loadgen.core.prompts.material import OPEN, header
 from loadgen.core.protocols.words import printable, words
 from loadgen.core.schedule.segment import Segment
 from loadgen.model.access import Access
@@ -18,8 +18,8 @@ from loadgen.model.references import NO_MATERIAL, Material
 from loadgen.model.wire import Failure
 from loadgen.runtime.clock import SECOND, monotonic_ns
 from loadgen.runtime.http.client import client
-from loadgen.runtime.http.encoding import encoding_of
 from loadgen.runtime.http.exchange import Consumer, Exchange, Following, Kind
+from loadgen.runtime.http.heads import encoding_of
 from loadgen.runtime.http.target import Target, shown
 from loadgen.runtime.kinds.table import kinds
 from loadgen.runtime.recording.meter import Meter
@@ -193,10 +193,12 @@ def _advice(failure: str, status: int, said: str) -> str:
 
 
 def _keys(access: Access, material: Material) -> tuple[str, ...]:
-    """What a server's words must not repeat."""
-    if access.authorization is None:
+    """What a server's words must not repeat: the key as it is kept, and as it is sent."""
+    sent = header(access, material)
+    if access.authorization is None or sent is None:
         return ()
-    return (material[access.authorization.source.secret_key_ref.path].decode("latin-1"),)
+    kept = material[access.authorization.source.secret_key_ref.path].decode("latin-1")
+    return kept, sent[1].rpartition(" ")[2]
 
 
 def repeats(key: str, text: str) -> bool:

@@ -16,7 +16,9 @@ def ignored(document: dict[str, Any]) -> list[str]:
     if not isinstance(spec, dict):
         return []
     target = spec.get("target")
-    parts = [f"spec.target.{name}" for name in target or () if name not in ACCESS_FIELDS]
+    parts = [
+        f"spec.target.{name}" for name in (target if isinstance(target, dict) else ()) if name not in ACCESS_FIELDS
+    ]
     return [*parts, *(f"spec.{name}" for name in spec if name not in (*PLAN_FIELDS, "target"))]
 
 
@@ -28,6 +30,8 @@ def read(path: Path) -> dict[str, Any]:
         raise InvalidPlanError([f"{path} cannot be read: {error.strerror}"]) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InvalidPlanError([f"{path} is not YAML: {error}"]) from error
+    except RecursionError as error:
+        raise InvalidPlanError([f"{path} is nested too deeply to be a plan"]) from error
     documents = [_of_schedule(one) if _is_a(one, "LoadTestSchedule") else one for one in documents]
     tests = [one for one in documents if _is_a(one, "LoadTest")] or documents
     if len(tests) != 1 or not isinstance(tests[0], dict):
