@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from loadgen.core.stats.histogram import Histogram
-from loadgen.core.stats.packed import Packed, entries_of, unpack
+from loadgen.core.stats.packed import Packed, entries_of, tails, unpack
 from loadgen.model.plan import DISTRIBUTIONS, Metric
 
 if TYPE_CHECKING:
@@ -166,6 +166,11 @@ class Selection:
             unpack(merged, (row.packed[index] for row in self._rows if index in row.packed))
             self._histograms[metric] = merged
         return self._histograms[metric]
+
+    def tails(self, metric: Metric, limits: Collection[int]) -> tuple[int, int, list[int]]:
+        """Number of values, their sum in microseconds, and how many lie in bins above each limit."""
+        index = METRIC_INDEX[metric]
+        return tails((row.packed[index] for row in self._rows if index in row.packed), limits)
 
     @property
     def histograms(self) -> dict[Metric, Histogram]:
