@@ -6,10 +6,9 @@ the sample is too small for. Colour is an extra: every mark is a word or a sign 
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -18,6 +17,7 @@ from loadgen.model.plan import Metric, Severity, Statistic
 from loadgen.model.record import SteadyState
 from loadgen.model.report import Result, ValidityLevel, Verdict
 from loadgen.report.columns import Columns
+from loadgen.report.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -66,10 +66,7 @@ def render(report: Report) -> Group:
 
 def text(report: Report, width: int = 120) -> str:
     """The same without colour, for logs and files."""
-    written = io.StringIO()
-    console = Console(file=written, width=width, color_system=None, force_terminal=False)
-    console.print(render(report))
-    return "".join(f"{line.rstrip()}\n" for line in written.getvalue().splitlines())
+    return plain(render(report), width)
 
 
 def _headline(report: Report) -> Group:

@@ -199,7 +199,7 @@ Found = tuple[Answer, str]
 def survivors(case: _Case, change: Interval) -> Found | None:
     """Latencies are those of answers: where one side answered fewer, its slow ones may be what is missing."""
     shares = [_answered(side) for side in (case.before, case.after)]
-    if not case.figure.of_answers or abs(shares[0] - shares[1]) <= ANSWERED:
+    if not case.figure.of_answers or abs(shares[0] - shares[1]) <= ANSWERED + 1e-9:
         return None
     return Answer.UNDECIDED, f"{100 * shares[0]:.0f} % were answered before and {100 * shares[1]:.0f} % after"
 

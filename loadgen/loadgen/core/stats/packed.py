@@ -86,6 +86,17 @@ def unpack(histogram: Histogram, parts: Iterable[Packed]) -> None:
         histogram.add_sums(part.total, part.squares, part.largest)
 
 
+def tails(parts: Iterable[Packed], limits: Iterable[int]) -> tuple[int, int, list[int]]:
+    """Number of values, their sum, and how many lie in bins above each limit; cheaper than a dense histogram."""
+    chosen = [part for part in parts if part.entries]
+    if not chosen:
+        return 0, 0, [0 for _ in limits]
+    entries = np.concatenate([np.frombuffer(part.entries, dtype=np.uint32) for part in chosen])
+    bins, counts = entries >> COUNT_BITS, (entries & COUNT_MASK).astype(np.int64)
+    above = [int(counts[bins > limit].sum()) for limit in limits]
+    return int(counts.sum()), sum(part.total for part in chosen), above
+
+
 def _pack(bins: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.uint32]:
     while int(counts.max()) > COUNT_MASK:
         over = counts > COUNT_MASK

@@ -77,14 +77,12 @@ class _Maker:
 
 def _values(metric: Metric, whole: Selection, parts: Sequence[Selection]) -> Values:
     histogram = whole.histogram(metric)
-    limits = {one: int(index_of(histogram.percentile(samples.PERCENTS[one]))) for one in PERCENTILES}
-    mine = [part.histogram(metric) for part in parts]
+    limits = [int(index_of(histogram.percentile(samples.PERCENTS[one]))) for one in PERCENTILES]
+    counts, totals, above = zip(*(part.tails(metric, limits) for part in parts), strict=True)
     return Values(
-        count=tuple(one.count for one in mine),
-        total=tuple(one.total for one in mine),
-        above={
-            statistic: tuple(int(one.counts[limit + 1 :].sum()) for one in mine) for statistic, limit in limits.items()
-        },
+        count=counts,
+        total=totals,
+        above={statistic: tuple(one[place] for one in above) for place, statistic in enumerate(PERCENTILES)},
     )
 
 

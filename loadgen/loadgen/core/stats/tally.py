@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from loadgen.core.stats.histogram import Histogram
-from loadgen.core.stats.packed import Packed, entries_of, unpack
+from loadgen.core.stats.packed import Packed, entries_of, tails, unpack
 from loadgen.model.plan import DISTRIBUTIONS, Metric
 from loadgen.model.report import TokenSource
 from loadgen.model.wire import TIMEOUTS
@@ -205,6 +205,11 @@ class Selection:
             unpack(merged, (kind[index] for kind in kinds if index in kind))
             self._histograms[metric] = merged
         return self._histograms[metric]
+
+    def tails(self, metric: Metric, limits: Collection[int]) -> tuple[int, int, list[int]]:
+        """Number of values, their sum in microseconds, and how many lie in bins above each limit."""
+        index = METRIC_INDEX[metric]
+        return tails((row.packed[index] for row in self._rows if index in row.packed), limits)
 
     @property
     def histograms(self) -> dict[Metric, Histogram]:

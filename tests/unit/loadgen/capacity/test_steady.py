@@ -115,3 +115,13 @@ def test_mser_cuts_a_step() -> None:
     assert steady.mser(np.array([9.0, 9, 9] + [1.0, 1.1] * 10)) == 3
     assert steady.mser(np.array([1.0, 1.1] * 10)) == 0
     assert steady.mser(np.arange(20.0)) == 10
+
+
+def test_what_settles_late_is_too_short() -> None:
+    """Seven per cent slower at first, until past the half: no drift that matters, and no steady half."""
+    plan = a_plan(opened(20, 120))
+    arrivals = np.arange(0.025, 120, 0.05)
+    times = 0.1 * (1 + 0.07 * np.clip(1 - arrivals / 80, 0, 1))
+    found = steady.judge(plan.load.stages[0], [a_group(plan, arrivals, times)])
+    assert found.state is SteadyState.TOO_SHORT
+    assert "had not settled by half" in found.message

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from loadgen.commands.sweeping import Sweeper, read
-from loadgen.core.capacity import points, steady
+from loadgen.core.capacity import points, steady, sweeping
 from loadgen.model.errors import InvalidPlanError
 from loadgen.model.plan import Plan
 from loadgen.model.report import Report, Validity, ValidityLevel, Verdict
@@ -90,6 +90,22 @@ def test_a_hold_that_fails_does_not_count(tmp_path: Path) -> None:
     done = swept(a_sweep(), 40, tmp_path, verdict=Verdict.FAILED)
     assert done.conclusion is Conclusion.UNCONFIRMED
     assert "it does not count" in done.message
+
+
+@pytest.mark.parametrize(
+    ("capacity", "held", "said"),
+    [(100, True, "100.00 % kept the SLO"), (41, False, "over the stage"), (20, False, "95 % were wanted")],
+)
+def test_what_a_hold_needs(capacity: float, held: bool, said: str) -> None:
+    """Forty requests a second for two minutes: an idle server, one that drifts within its SLO, one that is too slow."""
+    plan = points.plan(read(a_sweep()), {FIELD: Decimal(40)}, **{"load.stages[hold].durationSeconds": 120})
+    arrivals = np.arange(0, 120, 1 / 40)
+    slower = 1 + 0.002 * arrivals if capacity == 41 else 1.0
+    times = fifo(arrivals, np.full(arrivals.size, 1 / capacity)) * slower
+    report = steady.beside(a_report(plan, a_tally_of(plan, arrivals, times, 0.5)))
+    found = sweeping.held(40, 120, report, "hold", 0.95)
+    assert found.held is held
+    assert said in found.message
 
 
 def test_stopping_keeps_what_was_measured(tmp_path: Path) -> None:
