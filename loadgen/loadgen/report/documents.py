@@ -23,11 +23,13 @@ def dump(report: Report) -> str:
 
 
 def load(text: str | bytes, name: str = "report") -> Report:
-    """The report in this JSON; `name` is what to call it in an error."""
+    """The report in this JSON, or the one in what the operator has stored; `name` is what to call it in an error."""
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ReportError(f"{name} is not JSON: {error}") from error
+    if isinstance(document, dict) and "schemaVersion" not in document:
+        document = document.get("report", document)
     version = document.get("schemaVersion") if isinstance(document, dict) else None
     if version not in READABLE:
         readable = " and ".join(repr(one) for one in READABLE)

@@ -25,12 +25,16 @@ def computed(body: Object) -> str:
 
 
 def evaluated(body: Object, checks: Object) -> str:
-    """By the expressions of a healthCheckExprs entry, in Flux' order; none that is true is InProgress."""
+    """By the expressions of a healthCheckExprs entry, in Flux' order; none that is true is InProgress, one that cannot be
+    evaluated Unknown. Both are waited for."""
     if _stale(body):
         return "InProgress"
     order = {"InProgress": "inProgress", "Failed": "failed", "Current": "current"}
-    found = (word for word, name in order.items() if name in checks and cel.evaluate(checks[name], body) is True)
-    return next(found, "InProgress")
+    try:
+        found = (word for word, name in order.items() if name in checks and cel.evaluate(checks[name], body) is True)
+        return next(found, "InProgress")
+    except (RuntimeError, ValueError):
+        return "Unknown"
 
 
 def _stale(body: Object) -> bool:
