@@ -67,6 +67,13 @@ def test_independent_attempts_count_about_once() -> None:
     assert 1.0 <= np.median(effects) < 1.2
 
 
+def test_the_design_effect_by_hand() -> None:
+    """Variance of five batches 150, of independent attempts 12; and t against the normal quantile, for five tell their variance roughly."""
+    found = confidence.design_effect(np.array([10.0, 0, 10, 0, 10]), np.full(5, 10.0))
+    assert found == pytest.approx(150 / 12 * (2.13185 / 1.64485) ** 2, rel=1e-4)
+    assert confidence.design_effect(np.array([10.0, 0, 10, 0]), np.full(4, 10.0)) == 1
+
+
 def bursts(draw: np.random.Generator, seconds: int, share: float, length: float) -> np.ndarray:  # type: ignore[type-arg]
     """Seconds in which everything is over the limit, in stretches of about this length."""
     over, state = np.zeros(seconds), bool(draw.random() < share)
