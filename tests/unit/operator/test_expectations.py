@@ -155,7 +155,7 @@ HELD: Mapping[str, tuple[dict[str, Any], Mapping[float, TargetView], str]] = {
     ),
     "it was at its maximum before the load rose": (
         up(), {-5: a_view(3, *grown(3, ready=None), scaler=replace(HPA, maximum=3)),
-               30: a_view(3, *grown(3, ready=30), scaler=replace(HPA, maximum=3))}, "its maximum of 3",
+               30: a_view(3, *grown(3, ready=30), scaler=replace(HPA, maximum=3))}, "the maximum of web",
     ),
     "minimum and maximum are one": (
         up(), {-5: a_view(1, scaler=replace(HPA, minimum=3, maximum=3)),
