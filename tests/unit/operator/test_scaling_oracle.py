@@ -28,7 +28,8 @@ STAGES = (
 )
 FOLLOWS = 0.3
 """Seconds from ready to the endpoints."""
-SHORT = 2.0
+SHORT = 3.2
+"""Seconds that may pass between two looks, and in which nobody need see what comes and goes."""
 CLOSE = 2.2
 """Seconds around a border within which looks may not tell what came first."""
 
@@ -133,12 +134,12 @@ def truths(draw: st.DrawFn) -> Truth:
         if what in ("scale", "hand"):
             truth.scale(second, draw(st.integers(1, 5)), delays, by_autoscaler=what == "scale")
         elif what == "blind":
-            truth.able += [(second, False), (second + 2.5, True)]
+            truth.able += [(second, False), (second + SHORT, True)]
         else:
             alive = [pod for pod in truth.pods if pod.ready < second - SHORT and second < pod.deleted]
             for pod in alive[: draw(st.integers(1, 3))]:
-                pod.unready.append((second, second + 2.5))
-        second += draw(st.floats(2.6, 40))
+                pod.unready.append((second, second + SHORT))
+        second += draw(st.floats(SHORT + 0.1, 40))
     return truth
 
 

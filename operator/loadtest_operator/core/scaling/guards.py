@@ -7,7 +7,7 @@ been met, had the autoscaler been able to act), some against both.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import pairwise
 from typing import Any, Final
 
@@ -19,8 +19,6 @@ from loadtest_operator.core.scaling.autoscaler import SYNC_SECONDS, Autoscaler
 from loadtest_operator.core.scaling.timeline import Sample
 from loadtest_operator.core.scaling.view import Finding, View, described
 
-AGREES = timedelta(seconds=5)
-"""The autoscaler's wish is read every two seconds and shown by it a moment after it has acted."""
 BLINK_SECONDS = 30
 """Two decisions of the controller: a metric that is missing for no longer, as in a rollout, hides no swing."""
 PASSED, FAILED = (Result.PASSED,), (Result.FAILED,)
@@ -183,8 +181,8 @@ def nobody_wanted_more(tested: Tested) -> str:
 
 
 def _wishes(tested: Tested) -> list[int]:
-    """What the autoscaler wanted, from the beginning of the scope until a moment after it was met."""
-    until = (tested.finding.met or tested.finding.end) + AGREES
+    """What the autoscaler wanted, from the beginning of the scope until it was met. It is read whenever the replicas change."""
+    until = tested.finding.met or tested.finding.end
     return [sample.wanted for sample in _certain(tested.view, tested.finding.start, until) if sample.wanted is not None]
 
 
