@@ -69,9 +69,9 @@ NO_STEP = "the load never rises: give a stage more load than the one before"
 def _tries(most: int, view: View, wanted: str) -> Iterator[Try]:
     """The steps that have begun; the load's own beginning where the autoscaler answered it."""
     every = load.steps(view.spec)
-    asked = load.judged_steps(view.spec)
+    asked, ups = load.judged_steps(view.spec), view.scale_ups
     for step in every:
-        up = next((up for up in view.scale_ups if up.reaction and up.step == step), None)
+        up = next((up for up in ups if up.reaction and up.step == step), None)
         begin = view.moment(step.second)
         if begin <= view.until and (step in asked or up is not None):
             following = view.moment(load.until_next(every, step, view.second(view.until)))
