@@ -114,8 +114,8 @@ async def test_a_workload_that_goes_does_not_make_looks_old() -> None:
     async with connected(cluster) as kube:
         await look(kube, spec, "demo", known, NOON)
         await look(kube, spec, "demo", known, NOON + timedelta(seconds=1))
-        cluster.objects.pop(("/apis/serve.example/v1", "modelservers"))
-        cluster.discovery.clear()
+        for gone in (MODEL_SERVER, REPLICA_SET):
+            cluster.objects.pop((gone.path(None).rpartition("/")[0], gone.plural))
         for second in range(2, 6):
             view = await look(kube, spec, "demo", known, NOON + timedelta(seconds=second))
 
