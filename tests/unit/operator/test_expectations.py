@@ -176,6 +176,9 @@ HELD: Mapping[str, tuple[dict[str, Any], Mapping[float, TargetView], str]] = {
     "it came down from what an earlier run left": (
         down(stage="peak"), {-5: a_view(3), 60: a_view(1)}, "an earlier run left",
     ),
+    "it swings by what an earlier run left": (
+        flapping(), {-5: a_view(3), 60: a_view(1), 100: a_view(3)}, "what was there before the load",
+    ),
     "the workload shrank, its autoscaler still wants more": (
         down(), {**and_back(80), 150: a_view(1, wanted=3)}, "contradicts itself",
     ),

@@ -210,11 +210,19 @@ def true_scale_down(truth: Truth, count: int, deadline: float) -> str:
 
 
 def true_flapping(truth: Truth, most: int, until: float) -> str:
-    turns = (
-        directions(value(levels, moment) for moment in samples_of(truth, 0, until))
-        for levels in (truth.wanted, truth.replicas)
-    )
-    return "yes" if max(turns) <= most else "no"
+    found = [
+        [value(levels, moment) for moment in samples_of(truth, 0, until)] for levels in (truth.wanted, truth.replicas)
+    ]
+    if max(directions(levels) for levels in found) <= most:
+        return "yes"
+    return "no" if max(directions(_without_leftover(levels)) for levels in found) > most else "vacuous"
+
+
+def _without_leftover(levels: list[int]) -> list[int]:
+    """Without what earlier load had left and went first."""
+    while len(levels) > 1 and levels[1] <= levels[0]:
+        levels = levels[1:]
+    return levels
 
 
 def true_reaction(truth: Truth, most: float) -> str:
