@@ -1,16 +1,19 @@
 """Looking at a target over a real HTTP connection: whatever runs it, and whatever may not be looked at."""
 
+from datetime import timedelta
 from typing import Any
 
-from builders import a_valid_spec
+from builders import a_stage, a_valid_spec
 from component.operator.test_calls import autoscaled, owned
-from component.operator.theatre import NOON, a_web_service
+from component.operator.theatre import NOON, Theatre, a_web_service, theatre
 from fakes.kube import Cluster, connected
 from loadtest_operator.adapters.kube.paced import Paced
 from loadtest_operator.adapters.target.look import look
 from loadtest_operator.api.loadtest import WorkloadReference
+from loadtest_operator.api.status import Phase
 from loadtest_operator.core.common.kinds import HPA, POD, REPLICA_SET, Kind
 from loadtest_operator.core.scaling.target import TargetView
+from loadtest_operator.core.scaling.timeline import NOBODY, Timeline
 
 GROUP = "serve.example/v1"
 MODEL_SERVER = Kind(GROUP, "ModelServer", "modelservers")
@@ -103,3 +106,51 @@ async def test_an_autoscaler_of_another_workload_is_refused() -> None:
 
     assert view.autoscaler is None
     assert "HorizontalPodAutoscaler web scales Deployment/other, the target is Deployment/web" in view.blind
+
+
+async def test_a_workload_that_goes_does_not_make_looks_old() -> None:
+    """Its last answer is as old as it was; what is seen since is new all the same."""
+    cluster, known, spec = a_cluster(), Paced(), a_valid_spec()
+    async with connected(cluster) as kube:
+        await look(kube, spec, "demo", known, NOON)
+        await look(kube, spec, "demo", known, NOON + timedelta(seconds=1))
+        for gone in (MODEL_SERVER, REPLICA_SET):
+            cluster.objects.pop((gone.path(None).rpartition("/")[0], gone.plural))
+        for second in range(2, 6):
+            view = await look(kube, spec, "demo", known, NOON + timedelta(seconds=second))
+
+    assert view.read == NOON + timedelta(seconds=5)
+
+
+def seen_by(play: Theatre) -> Timeline:
+    return play.context.memory("uid-of-test").run.timeline
+
+
+async def test_what_the_api_server_refused_to_show_is_a_gap() -> None:
+    async with theatre(a_stage(durationSeconds=120)) as play:
+        await play.run(Phase.RUNNING)
+        play.cluster.trouble = lambda request: 503 if "endpointslices" in request.path else None
+        await play.run_for(10)
+        play.cluster.trouble = lambda _request: None
+        await play.run_for(3)
+
+        (gap,) = seen_by(play).gaps
+
+    assert "trouble on demand" in gap.because
+    assert 9 <= gap.seconds <= 13
+
+
+async def test_an_operator_that_starts_anew_knows_what_the_last_one_saw_and_what_nobody_did() -> None:
+    async with theatre(a_stage(durationSeconds=120)) as play:
+        await play.run(Phase.RUNNING)
+        await play.run_for(20)
+        before = seen_by(play)
+        play.pass_time(10)
+        play.operator_starts()
+        await play.run_for(1)
+        after = seen_by(play)
+
+    assert after.since == before.since
+    assert after.samples[: len(before.samples)] == before.samples
+    assert [gap.because for gap in after.gaps] == [NOBODY]
+    assert 10 <= after.gaps[0].seconds <= 17

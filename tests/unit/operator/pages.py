@@ -1,12 +1,14 @@
-"""The generated parts of docs/verdicts.md and docs/lifecycle.md. `PYTHONPATH=tests python -m unit.operator.pages` writes them."""
+"""The generated parts of pages in docs. `PYTHONPATH=tests python -m unit.operator.pages` writes them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from loadtest_operator.api.loadtest import Expectation
 from loadtest_operator.api.meta import ConditionStatus
 from loadtest_operator.api.status import Phase
 from loadtest_operator.core.common import reasons
 from loadtest_operator.core.run import lifecycle
+from loadtest_operator.core.scaling import causes, guards
 from unit.operator.situations import SITUATIONS, Situation, played
 from unit.operator.world import World
 
@@ -58,7 +60,33 @@ def diagram() -> str:
     return f"```mermaid\n{lifecycle.mermaid()}\n```"
 
 
+def cause_table() -> str:
+    rows = ((f"`{cause}`", _meaning(rule.evidence), rule.remedy) for cause, rule in causes.RULES.items())
+    return table(("cause", "means", "what to do"), rows)
+
+
+def guard_table() -> str:
+    """Once each, with the expectations that it is asked about and the results that it speaks against."""
+    rows: dict[str, tuple[list[str], list[str]]] = {}
+    for field, found in guards.GUARDS.items():
+        for guard in found:
+            kinds, against = rows.setdefault(_meaning(guard.says), ([], []))
+            kinds.append(f"`{alias(field)}`")
+            against += [result for result in guard.against if result not in against]
+    lines = ((meaning, ", ".join(kinds), ", ".join(against)) for meaning, (kinds, against) in rows.items())
+    return table(("it is Unknown when", "of", "instead of"), lines)
+
+
+def alias(field: str) -> str:
+    return str(Expectation.model_fields[field].alias)
+
+
+def _meaning(function: Callable[..., str]) -> str:
+    return " ".join((function.__doc__ or "").split())
+
+
 PARTS = {
+    "autoscaling.md": {"guards": guard_table, "causes": cause_table},
     "verdicts.md": {"situations": situations, "reasons": reason_table},
     "lifecycle.md": {"diagram": diagram, "transitions": transitions},
 }

@@ -23,7 +23,7 @@ QUICK = {"metric": "ResponseTime", "statistic": "P50", "operator": "LessThan", "
 FAST = {"name": "fast", "stages": ["peak"], **QUICK}
 ERRORS = {"name": "errors", "metric": "ErrorPercent", "operator": "LessThanOrEqual", "value": 1}
 RARE = {"name": "rare", "metric": "ResponseTime", "statistic": "P999", "operator": "LessThan", "value": 100}
-GROWS = {"name": "grows", "scaleUp": {"toAtLeast": 3, "withinSeconds": 8, "fromStage": "peak"}}
+GROWS: Object = {"name": "grows", "scaleUp": {"toAtLeast": 3, "withinSeconds": 8, "fromStage": "peak"}}
 LONG = a_stage(durationSeconds=40)
 
 
@@ -139,6 +139,27 @@ def grown_by_another_hand(world: World) -> None:
     world.scale(3)
 
 
+def metric_lost(world: World) -> None:
+    world.scale(1)
+    world.run_to_second(5)
+    scaler = world.target.autoscaler
+    assert scaler is not None
+    blind = replace(scaler, active=False, inactive_because="FailedGetResourceMetric: no metrics")
+    world.target = replace(world.target, autoscaler=blind)
+
+
+def left_over(world: World) -> None:
+    world.scale(3)
+    world.run_to_second(5)
+    world.scale(1)
+
+
+def away_around_the_deadline(world: World) -> None:
+    world.scale(1)
+    world.run_to_second(4)
+    world.pass_time(10)
+
+
 def operator_killed(world: World) -> None:
     world.run_to_second(4)
     world.probe = world.stored = None
@@ -148,6 +169,10 @@ def operator_killed(world: World) -> None:
 STOP = (("load", {"autoStop": {"windowSeconds": 5}}),)
 NO_STOP = {"autoStop": {"disabled": True}}
 EXPECTING = (("scaling", {"expectations": [GROWS]}),)
+BEYOND = (("scaling", {"expectations": [{**GROWS, "scaleUp": {**GROWS["scaleUp"], "toAtLeast": 11}}]}),)
+CALM = (("scaling", {"expectations": [{"name": "calm", "flapping": {"maxDirectionChanges": 0}}]}),)
+SHRINKS = {"name": "shrinks", "scaleDown": {"toAtMost": 1, "withinSeconds": 15, "fromStage": "peak"}}
+SHRINKING = (("scaling", {"expectations": [SHRINKS]}),)
 SITUATIONS: tuple[Situation, ...] = (
     Situation(
         "The image of the workers does not exist", Verdict.ERROR, pods(reasons.IMAGE_PULL_ERROR, "no such image")
@@ -276,6 +301,34 @@ SITUATIONS: tuple[Situation, ...] = (
         spec=(("thresholds", [{**FAST, "severity": "Warning"}]),),
     ),
     Situation("The fault comes and goes, and its bounds hold", Verdict.PASSED, spec=(("faults", [DELAY]),)),
+    Situation("An expectation beyond maxReplicas", Verdict.INCONCLUSIVE, lambda world: world.scale(1), spec=BEYOND),
+    Situation(
+        "The autoscaler loses its metric during the load",
+        Verdict.INCONCLUSIVE,
+        metric_lost,
+        (a_stage(durationSeconds=40),),
+        CALM,
+    ),
+    Situation(
+        "The target had been scaled up before the load",
+        Verdict.INCONCLUSIVE,
+        lambda world: world.scale(3),
+        spec=EXPECTING,
+    ),
+    Situation(
+        "It shrank from what an earlier run left",
+        Verdict.INCONCLUSIVE,
+        left_over,
+        (a_stage(durationSeconds=20),),
+        SHRINKING,
+    ),
+    Situation(
+        "The operator was away around an expectation's deadline",
+        Verdict.INCONCLUSIVE,
+        away_around_the_deadline,
+        (a_stage(durationSeconds=20),),
+        EXPECTING,
+    ),
     Situation("The autoscaler grows in time", Verdict.PASSED, grown, (a_stage(durationSeconds=20),), EXPECTING),
     Situation("The operator is killed during the load and comes back", Verdict.PASSED, operator_killed, (LONG,)),
     Situation("Everything holds", Verdict.PASSED),

@@ -155,7 +155,7 @@ HELD: Mapping[str, tuple[dict[str, Any], Mapping[float, TargetView], str]] = {
     ),
     "it was at its maximum before the load rose": (
         up(), {-5: a_view(3, *grown(3, ready=None), scaler=replace(HPA, maximum=3)),
-               30: a_view(3, *grown(3, ready=30), scaler=replace(HPA, maximum=3))}, "its maximum of 3",
+               30: a_view(3, *grown(3, ready=30), scaler=replace(HPA, maximum=3))}, "the maximum of web",
     ),
     "minimum and maximum are one": (
         up(), {-5: a_view(1, scaler=replace(HPA, minimum=3, maximum=3)),
@@ -175,6 +175,9 @@ HELD: Mapping[str, tuple[dict[str, Any], Mapping[float, TargetView], str]] = {
     "there was nothing to come down from": (down(), {-5: a_view(1)}, "stayed so"),
     "it came down from what an earlier run left": (
         down(stage="peak"), {-5: a_view(3), 60: a_view(1)}, "an earlier run left",
+    ),
+    "it swings by what an earlier run left": (
+        flapping(), {-5: a_view(3), 60: a_view(1), 100: a_view(3)}, "what was there before the load",
     ),
     "the workload shrank, its autoscaler still wants more": (
         down(), {**and_back(80), 150: a_view(1, wanted=3)}, "contradicts itself",

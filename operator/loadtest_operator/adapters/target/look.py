@@ -125,6 +125,7 @@ class _Eyes:
         thing = await self.known.ask("workload", LOOK_SECONDS, self.now, lambda: self._read(*place))
         if thing is None:
             self.known.forget("owner")
+            self.known.forget("workload")
         return thing
 
     async def owner(self, pods: list[Any]) -> Workload | None:

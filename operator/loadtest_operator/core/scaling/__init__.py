@@ -1,4 +1,7 @@
-"""The autoscaler: what was seen of the target over time, what it did, and whether it did what was expected.
+"""The autoscaler: what was seen of the target over time, what it did, whether it did what was expected, and why not.
 
-The target's objects come in, a timeline is kept, figures and judged expectations go out. It changes nothing.
+`target`, `autoscaler` and `workload` read objects; `timeline` keeps samples and gaps; `spans` answers questions about
+them over time, three-valued; `load` reads the plan. On these stand `expectations` (with `reactions`), what keeps a
+judgement from being one (`guards`), and `causes`. `forecast` says what is known before any load. In by `figures`,
+`forecast` and `timeline`; it knows nothing of runs and changes nothing.
 """

@@ -105,6 +105,7 @@ def first(case: Case) -> Found:
 
 
 def scaling_disabled(case: Case) -> str:
+    """The autoscaler is switched off: the workload has no replicas, or its behavior forbids the direction."""
     scalers = [sample.scaler for sample in case.samples if sample.scaler]
     if any("ScalingDisabled" in scaler.inactive_because and not scaler.active for scaler in scalers):
         return f"the workload has 0 replicas, so autoscaler {scalers[0].name} is switched off"
@@ -114,6 +115,7 @@ def scaling_disabled(case: Case) -> str:
 
 
 def metric_unavailable(case: Case) -> str:
+    """The autoscaler had no metric, or could not scale, for some of the time."""
     blind = case.view.blindness(case.finding.start, case.finding.end)
     if not blind or case.direction is Direction.NONE:
         return ""
@@ -123,6 +125,7 @@ def metric_unavailable(case: Case) -> str:
 
 
 def replica_limit(case: Case) -> str:
+    """minReplicas or maxReplicas is in the way."""
     scaler = case.last.scaler if case.last else None
     if scaler is None:
         return ""
@@ -140,6 +143,7 @@ def replica_limit(case: Case) -> str:
 
 
 def replicas_owned_elsewhere(case: Case) -> str:
+    """Something else writes the workload's replicas."""
     apart = [sample for sample in case.samples if None not in (sample.wanted, sample.replicas)]
     apart = [sample for sample in apart if sample.wanted != sample.replicas and sample.scaler and sample.scaler.active]
     writers = [sample.writer for sample in case.samples if sample.writer]
@@ -151,6 +155,7 @@ def replicas_owned_elsewhere(case: Case) -> str:
 
 
 def rollout_in_progress(case: Case) -> str:
+    """The workload was replacing its pods."""
     rolling = [sample for sample in case.samples if sample.rollout]
     if not rolling or _lasting(case, rolling) < PERSISTS_SECONDS:
         return ""
@@ -159,7 +164,7 @@ def rollout_in_progress(case: Case) -> str:
 
 
 def within_tolerance(case: Case) -> str:
-    """Each value that was seen asked for no change."""
+    """Each value of its metrics that was seen asked for no change."""
     scaler = case.last.scaler if case.last else None
     ratios = [
         (metric, metric.ratio)
@@ -180,6 +185,7 @@ def within_tolerance(case: Case) -> str:
 
 
 def stabilized(case: Case) -> str:
+    """The autoscaler waits: its stabilization window was not over."""
     scalers = [sample.scaler for sample in case.samples if sample.scaler]
     if not scalers or case.direction is Direction.NONE:
         return ""
@@ -204,6 +210,7 @@ def blocked_by_unready(case: Case) -> str:
 
 
 def unschedulable(case: Case) -> str:
+    """A new pod found no node."""
     if case.direction is not Direction.UP:
         return ""
     waiting = [pod for pod in case.pods if pod.scheduled is None or pod.scheduled > case.finding.end]
@@ -212,6 +219,7 @@ def unschedulable(case: Case) -> str:
 
 
 def slow_start(case: Case) -> str:
+    """The autoscaler asked in time, and a new pod took too long from its node to being ready."""
     if not case.satisfied or case.direction is not Direction.UP:
         return ""
     slow = [pod for pod in case.pods if pod.created and pod.created >= case.finding.start and _missed(case, pod)]
@@ -226,6 +234,7 @@ def slow_start(case: Case) -> str:
 
 
 def unknown(_case: Case) -> str:
+    """Nothing that was seen explains it."""
     return "nothing that was seen explains it"
 
 

@@ -8,6 +8,7 @@ as it is met or the deadline has passed; one over the whole run only at its end.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Final
 
 from loadgen.model.report import Result
@@ -168,27 +169,30 @@ def _flapping(flapping: Flapping, view: View) -> Finding:
     said = f"{turns} change{'' if turns == 1 else 's'} of direction"
     wanted = f"at most {most} change{'' if most == 1 else 's'} of direction"
     finding = Finding(Result.FAILED, said, wanted, view.start, view.until)
-    # What changed around the load's start may have changed before it.
-    at_least = _turns(seen[1:] if len(seen) > 1 and seen[1].before <= view.start else seen)
+    # What changed around the load's start may have changed before it, and what shrinks first was left by earlier load.
+    certain = seen[1:] if len(seen) > 1 and seen[1].before <= view.start else seen
+    at_least = _turns(certain, since_first_rise=True)
     if at_least > most and view.started:
         return finding
     if not view.ended or view.started is None:
         return replace(finding, result=Result.UNKNOWN, open=not view.ended)
     if turns > most:
-        why = (
-            "the first change was seen as the load began: it may have come before; start when the autoscaler is at rest"
-        )
+        why = "what it did first may be due to what was there before the load: start when the autoscaler is at rest"
         return replace(finding, result=Result.UNKNOWN, why=why)
     if doubt := _unseen_turns(view):
         return replace(finding, result=Result.UNKNOWN, why=view.describe(doubt))
     return replace(finding, result=Result.PASSED, met=view.until)
 
 
-def _turns(seen: Sequence[Sample]) -> int:
-    return max(
-        directions(sample.wanted for sample in seen if sample.wanted is not None),
-        directions(sample.replicas for sample in seen if sample.replicas is not None),
-    )
+def _turns(seen: Sequence[Sample], *, since_first_rise: bool = False) -> int:
+    wanted = [sample.wanted for sample in seen if sample.wanted is not None]
+    replicas = [sample.replicas for sample in seen if sample.replicas is not None]
+    return max(directions(_risen(levels) if since_first_rise else levels) for levels in (wanted, replicas))
+
+
+def _risen(levels: Sequence[int]) -> Sequence[int]:
+    """From where they first rise."""
+    return levels[next((place for place, (low, high) in enumerate(pairwise(levels)) if high > low), 0) :]
 
 
 def _unseen_turns(view: View) -> Span | None:

@@ -7,7 +7,7 @@ been met, had the autoscaler been able to act), some against both.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime
 from itertools import pairwise
 from typing import Any, Final
 
@@ -19,8 +19,6 @@ from loadtest_operator.core.scaling.autoscaler import SYNC_SECONDS, Autoscaler
 from loadtest_operator.core.scaling.timeline import Sample
 from loadtest_operator.core.scaling.view import Finding, View, described
 
-AGREES = timedelta(seconds=5)
-"""The autoscaler's wish is read every two seconds and shown by it a moment after it has acted."""
 BLINK_SECONDS = 30
 """Two decisions of the controller: a metric that is missing for no longer, as in a rollout, hides no swing."""
 PASSED, FAILED = (Result.PASSED,), (Result.FAILED,)
@@ -78,17 +76,17 @@ def _no_autoscaler(tested: Tested) -> str:
 
 
 def never_could_act(tested: Tested) -> str:
-    """Replicas that move while the autoscaler has no metric are moved by another hand."""
+    """The autoscaler had no metric all the time: replicas that moved were moved by another hand."""
     view, finding = tested.view, tested.finding
     acts = spans.spans(view.timeline, _acts, spans.seen_in)
     inner = spans.within(acts, finding.start, finding.met or finding.end)
-    if any(span.value is not False for span in inner):
+    if any(span.value for span in inner):
         return ""
     return f"the autoscaler never had a metric: {_why_blind(tested)}"
 
 
 def could_not_act(tested: Tested) -> str:
-    """It missed by less than it was blind for."""
+    """It was missed by less than the autoscaler was blind for."""
     view, finding = tested.view, tested.finding
     blind = view.blindness(finding.start, max(finding.end, view.until))
     if not blind or finding.late > sum(span.seconds for span in blind) + SYNC_SECONDS + _window(tested):
@@ -108,7 +106,7 @@ def switched_off(tested: Tested) -> str:
 
 
 def blind_meanwhile(tested: Tested) -> str:
-    """One that cannot act does not swing."""
+    """The autoscaler could not act for more than half a minute: one that cannot act does not swing."""
     view, finding = tested.view, tested.finding
     blind = view.blindness(finding.start, finding.end)
     if sum(span.seconds for span in blind) <= BLINK_SECONDS:
@@ -117,7 +115,7 @@ def blind_meanwhile(tested: Tested) -> str:
 
 
 def edited(tested: Tested) -> str:
-    """Somebody changed the autoscaler in the scope: there is no one thing that was judged."""
+    """Somebody edited the autoscaler meanwhile: there is no one thing that was judged."""
     view, finding = tested.view, tested.finding
     seen = [sample for sample in view.samples(finding.start, finding.met or finding.end) if sample.scaler]
     pair = next(((a.scaler, b.scaler, b) for a, b in pairwise(seen) if _orders(a) != _orders(b)), None)
@@ -129,19 +127,25 @@ def edited(tested: Tested) -> str:
 def already_asked_for(tested: Tested) -> str:
     """The replicas were ordered before the load rose; they only became ready after it."""
     view, finding, first = tested.view, tested.finding, tested.first
-    most = tested.asked.to_at_least
-    if first is None or first.replicas is None or first.replicas < most or finding.met is None:
+    found = spans.spans(view.timeline, lambda sample: _fewer(sample, tested.asked.to_at_least), spans.scaled_in)
+    inner = spans.within(found, finding.start, finding.met or finding.end)
+    if any(span.value for span in inner):
         return ""
-    fell = spans.spans(view.timeline, lambda sample: sample.replicas is None or sample.replicas < most)
-    if any(span.value is not False for span in spans.within(fell, finding.start, finding.met)):
-        return ""
-    at_most = first.scaler is not None and first.replicas >= first.scaler.maximum
-    where = f", its maximum of {first.scaler.maximum}" if at_most and first.scaler else ""
-    return f"the workload had been scaled to {first.replicas}{where}, before the load rose: not caused by the load"
+    if (doubt := next((span for span in inner if span.value is None), None)) is not None:
+        return f"nobody knows whether the workload had been scaled before the load rose: {view.describe(doubt)}"
+    scaler = first.scaler if first else None
+    count = max(first.levels, default=0) if first else 0
+    where = f", the maximum of {scaler.name}," if scaler is not None and count >= scaler.maximum else ""
+    return f"the workload had been scaled to {count}{where} before the load rose: not caused by the load"
+
+
+def _fewer(sample: Sample, count: int) -> bool | None:
+    level = sample.wanted if sample.replicas is None else sample.replicas
+    return None if level is None else level < count
 
 
 def minimum_asks(tested: Tested) -> str:
-    """It would be so without any load."""
+    """minReplicas asks for as many: it would be so without any load."""
     last = tested.met[-1].scaler if tested.met else None
     if last is None or last.minimum < tested.asked.to_at_least:
         return ""
@@ -171,16 +175,21 @@ def shrunk_by_another_hand(tested: Tested) -> str:
 def nobody_wanted_more(tested: Tested) -> str:
     """The replicas came, and the autoscaler had not asked for them."""
     wishes = _wishes(tested)
-    if not wishes or max(wishes) > wishes[0]:
+    if not wishes or any(later > earlier for earlier, later in pairwise(wishes)):
         return ""
     return f"the autoscaler went on wanting {wishes[0]}: another hand scaled the workload"
 
 
 def _wishes(tested: Tested) -> list[int]:
-    """What the autoscaler wanted, from the beginning of the scope until a moment after it was met."""
-    until = (tested.finding.met or tested.finding.end) + AGREES
-    samples = tested.view.samples(tested.finding.start, until)
-    return [sample.wanted for sample in samples if sample.wanted is not None]
+    """What the autoscaler wanted, from the beginning of the scope until it was met. It is read whenever the replicas change."""
+    until = tested.finding.met or tested.finding.end
+    return [sample.wanted for sample in _certain(tested.view, tested.finding.start, until) if sample.wanted is not None]
+
+
+def _certain(view: View, start: datetime, end: datetime) -> tuple[Sample, ...]:
+    """Samples that are certain to have held in a scope: what changed as it began may have changed before."""
+    seen = view.samples(start, end)
+    return seen[1:] if len(seen) > 1 and seen[1].before < start else seen
 
 
 def no_load_step(tested: Tested) -> str:
@@ -192,7 +201,7 @@ def no_load_step(tested: Tested) -> str:
 
 
 def cannot_move(tested: Tested) -> str:
-    """minReplicas is maxReplicas."""
+    """minReplicas is maxReplicas: the autoscaler cannot do anything."""
     scaler = tested.view.scaler
     if scaler is None or scaler.minimum < scaler.maximum:
         return ""
@@ -202,13 +211,11 @@ def cannot_move(tested: Tested) -> str:
 def left_by_earlier_load(tested: Tested) -> str:
     """It came down from replicas that were there before this run's load, and that this run never added to."""
     view, most = tested.view, tested.asked.to_at_most
-    begin = view.sample_at(view.start)
-    high = max(begin.levels, default=0) if begin else 0
-    grown = max((level for sample in tested.met for level in sample.levels), default=0)
-    before = max(
-        (level for sample in view.samples(view.start, tested.finding.start) for level in sample.levels), default=0
-    )
-    if high <= most or max(grown, before) > high:
+    certain = _certain(view, view.start, tested.finding.met or tested.finding.end)
+    seen = view.samples(view.start, tested.finding.met or tested.finding.end)
+    begun = seen[: len(seen) - len(certain) + 1]
+    high = max((level for sample in begun for level in sample.levels), default=0)
+    if high <= most or max((level for sample in certain for level in sample.levels), default=0) > high:
         return ""
     return (
         f"it came down from {high} replicas that were there before the load: what an earlier run left. Start when the "
@@ -217,7 +224,7 @@ def left_by_earlier_load(tested: Tested) -> str:
 
 
 def shorter_than_stabilization(tested: Tested) -> str:
-    """What may not shrink for so long cannot swing."""
+    """It was watched for less than the scale-down stabilization window: what may not shrink cannot swing."""
     view, scaler = tested.view, tested.view.scaler
     window = scaler.down.stabilization if scaler else 0
     watched = view.second(view.until)

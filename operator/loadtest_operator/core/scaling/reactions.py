@@ -17,6 +17,7 @@ from loadtest_operator.api.outcome import Cause
 from loadtest_operator.core.scaling import causes, load, spans
 from loadtest_operator.core.scaling.load import Step
 from loadtest_operator.core.scaling.scale_ups import ScaleUp
+from loadtest_operator.core.scaling.spans import Span
 from loadtest_operator.core.scaling.view import Finding, View
 
 ORDER: Final = (Result.FAILED, Result.UNKNOWN, Result.PASSED)
@@ -68,9 +69,9 @@ NO_STEP = "the load never rises: give a stage more load than the one before"
 def _tries(most: int, view: View, wanted: str) -> Iterator[Try]:
     """The steps that have begun; the load's own beginning where the autoscaler answered it."""
     every = load.steps(view.spec)
-    asked = load.judged_steps(view.spec)
+    asked, ups = load.judged_steps(view.spec), view.scale_ups
     for step in every:
-        up = next((up for up in view.scale_ups if up.reaction and up.step == step), None)
+        up = next((up for up in ups if up.reaction and up.step == step), None)
         begin = view.moment(step.second)
         if begin <= view.until and (step in asked or up is not None):
             following = view.moment(load.until_next(every, step, view.second(view.until)))
@@ -94,6 +95,8 @@ def _served(tried: Try) -> Answer:
     if up.served_by - tried.begin <= most:
         late = (up.served_by - tried.deadline).total_seconds()
         return (replace(tried.finding(Result.PASSED, said, late=late), met=up.served_by),)
+    if doubt := _gap(tried):
+        return tried.unknown(said, doubt)
     if up.unserved_until - tried.begin > most:
         return (tried.finding(Result.FAILED, said, late=(up.unserved_until - tried.deadline).total_seconds()),)
     least = max(0.0, (up.unserved_until - tried.begin).total_seconds())
@@ -107,8 +110,8 @@ def _never_served(tried: Try) -> Answer:
     said = f"no new replica served ({up.before} → {up.after} replicas)"
     if view.until < tried.deadline:
         return tried.unknown(f"{said} so far", _too_short(tried) if view.ended else "")
-    if doubt := _gap(tried):
-        return tried.unknown(said, doubt)
+    if up.gap is not None and up.gap.start < tried.deadline:
+        return tried.unknown(said, view.describe(Span(up.gap.start, up.gap.end, None, up.gap.because)))
     return (tried.finding(Result.FAILED, said, late=(view.until - tried.deadline).total_seconds()),)
 
 

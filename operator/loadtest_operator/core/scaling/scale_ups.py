@@ -16,7 +16,7 @@ from loadtest_operator.api.loadtest import LoadTestSpec
 from loadtest_operator.api.outcome import ScaleUpSeconds, ScaleUpStatus
 from loadtest_operator.core.common import times
 from loadtest_operator.core.scaling.load import Step, steps
-from loadtest_operator.core.scaling.timeline import PodLife, Sample, Timeline
+from loadtest_operator.core.scaling.timeline import Gap, PodLife, Sample, Timeline
 
 WHOLE_SECONDS = timedelta(seconds=2)
 """The API's times are cut to whole seconds."""
@@ -35,6 +35,8 @@ class ScaleUp:
     pods: tuple[PodLife, ...] = ()
     reaction: bool = False
     """The first one after its load step."""
+    gap: Gap | None = None
+    """The first time after it in which nobody looked."""
 
     @property
     def serving(self) -> datetime | None:
@@ -48,8 +50,10 @@ class ScaleUp:
 
     @property
     def unserved_until(self) -> datetime | None:
-        """Until when no new pod is certain to have served; nothing where none serves yet."""
-        return times.earliest(_unserved_until(pod) for pod in self.pods if pod.serving)
+        """Until when no new pod served, by looking: in a gap one may have served and been gone again, and its condition
+        only tells since when it has been ready last. Nothing where none serves yet."""
+        first = times.earliest(pod.absent for pod in self.pods if pod.serving)
+        return first if first is None or self.gap is None else min(first, self.gap.start)
 
 
 def scale_ups(spec: LoadTestSpec, timeline: Timeline, load_start: datetime) -> tuple[ScaleUp, ...]:
@@ -65,7 +69,8 @@ def scale_ups(spec: LoadTestSpec, timeline: Timeline, load_start: datetime) -> t
         decided_at = decided_at or min(after.time, *(pod.created or after.time for pod in pods), after.time)
         step = _step_before(plan_steps, (decided_at - load_start).total_seconds())
         first = all(up.step != step for up in found)
-        found.append(ScaleUp(before.replicas or 0, after.replicas or 0, step, decided_at, tuple(pods), first))
+        gap = next((gap for gap in timeline.gaps if gap.end > decided_at), None)
+        found.append(ScaleUp(before.replicas or 0, after.replicas or 0, step, decided_at, tuple(pods), first, gap))
     return tuple(found)
 
 
@@ -126,10 +131,6 @@ def _served_by(pod: PodLife) -> datetime | None:
     if pod.serving is None or pod.ready is None or pod.absent is None:
         return pod.serving
     return min(pod.serving, max(pod.ready, pod.absent) + FOLLOWS)
-
-
-def _unserved_until(pod: PodLife) -> datetime | None:
-    return max((moment for moment in (pod.absent, pod.ready) if moment is not None), default=None)
 
 
 def _not_before(earlier: datetime | None, moment: datetime | None) -> datetime | None:

@@ -14,6 +14,7 @@ from loadtest_operator.core.scaling.timeline import Sample, Timeline
 Question = Callable[[Sample], bool | None]
 WHOLE_SECOND = timedelta(seconds=1)
 """The API's times are cut to whole seconds: what they name happened up to a second later."""
+CHANGED = "it changed between two looks"
 NOT_WATCHED = "it was not watched"
 
 
@@ -26,6 +27,8 @@ class Span:
     value: bool | None
     because: str = ""
     """Why the answer is not known."""
+    stops: bool = False
+    """Not known only because it stopped to hold in there."""
 
     @property
     def seconds(self) -> float:
@@ -81,18 +84,10 @@ def crossing(found: Sequence[Span]) -> Crossing:
         if span.value is True and low is not None:
             return Crossing(True, after=_last_low(found[:place]), by=span.start, was_false=True)
         low = span if span.value is False else low
-    doubt = max((span for span in found if span.value is None), key=lambda span: span.seconds, default=None)
+    # When it stopped to hold does not matter to whoever waits for it to begin.
+    doubts = (span for span in found if span.value is None and not span.stops)
+    doubt = max(doubts, key=lambda span: span.seconds, default=None)
     return Crossing(None if doubt else False, was_false=low is not None, doubt=doubt)
-
-
-def at(found: Sequence[Span], moment: datetime) -> bool | None:
-    """The answer at a moment; at a border that of the later span."""
-    return next((span.value for span in reversed(found) if span.start <= moment <= span.end), None)
-
-
-def total(found: Sequence[Span], *values: bool | None) -> float:
-    """Seconds with one of these answers."""
-    return sum(span.seconds for span in found if span.value in values)
 
 
 def _last_low(found: Sequence[Span]) -> datetime | None:
@@ -114,10 +109,9 @@ def _between(earlier: Sample, later: Sample, holds: Question, fill: Filler | Non
     if later.unseen:
         filled = fill(earlier, later, holds) if fill else None
         return filled or (Span(start, end, None, later.unseen),)
-    if old is True and new is False:
-        # Where it stopped to hold does not matter to anybody who waits for it to begin.
-        return (Span(start, end, True),)
-    return (Span(start, end, new if old == new else None, "" if old == new else "it changed between two looks"),)
+    if old == new:
+        return (Span(start, end, new, _why(earlier) if new is None else ""),)
+    return (Span(start, end, None, CHANGED, stops=old is True and new is False),)
 
 
 def _why(sample: Sample) -> str:
@@ -127,7 +121,7 @@ def _why(sample: Sample) -> str:
 def _joined(found: Iterator[Span]) -> Iterator[Span]:
     last: Span | None = None
     for span in found:
-        if last is not None and last.value == span.value and (last.value is not None or last.because == span.because):
+        if last is not None and replace(last, end=span.end) == replace(span, start=last.start):
             last = replace(last, end=span.end)
             continue
         if last is not None:

@@ -21,7 +21,7 @@ import msgspec
 from loadtest_operator.core.scaling.autoscaler import Autoscaler
 from loadtest_operator.core.scaling.target import TargetPod, TargetView
 
-MOST_BETWEEN_LOOKS = timedelta(seconds=5)
+MOST_BETWEEN_LOOKS = timedelta(seconds=3)
 """Looks that are farther apart leave a gap: in between there was time for a change and its contrary."""
 MOST_STORED = 900 * 1024
 """Bytes of a ConfigMap, which holds 1 MiB."""

@@ -1,7 +1,7 @@
 """What expectations are judged by, and what a judgement is made of."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from loadgen.model.report import Result
@@ -71,7 +71,7 @@ class View:
         """When the autoscaler could not act, was not there, or may have been so in a gap."""
         found = spans.within(spans.spans(self.timeline, is_blind, spans.seen_in), start, end)
         unseen = {gap.because for gap in self.timeline.gaps}
-        return tuple(span for span in found if span.seconds and (span.value or span.because in unseen))
+        return tuple(_merged(span for span in found if span.value or span.stops or span.because in unseen))
 
     def describe(self, span: Span) -> str:
         """Why a stretch of time keeps something from being decided, with how long and when, and what would decide it."""
@@ -105,6 +105,20 @@ class Finding:
     """By when it was certain to be met."""
     cause: Cause | None = None
     """Where what makes it unknown names it."""
+
+
+def _merged(found: Iterable[Span]) -> Iterator[Span]:
+    """Neighbours as one."""
+    last: Span | None = None
+    for span in found:
+        if last is not None and last.end == span.start:
+            last = replace(last, end=span.end)
+            continue
+        if last is not None and last.seconds:
+            yield last
+        last = span
+    if last is not None and last.seconds:
+        yield last
 
 
 def is_blind(sample: Sample) -> bool:
