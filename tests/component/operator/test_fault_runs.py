@@ -46,7 +46,6 @@ async def test_two_faults_that_adjoin_and_one_that_overlaps() -> None:
         assert lengths == [timedelta(seconds=6), timedelta(seconds=12), timedelta(seconds=4)]
         assert play.cluster.get(POD, "demo", PROXY) is None
         assert play.cluster.get(SERVICE, "demo", PROXY) is None
-        assert play.cluster.get(NETWORK_POLICY, "demo", PROXY) is None
 
 
 async def test_an_operator_that_starts_in_a_fault_goes_on_with_it() -> None:
