@@ -27,6 +27,7 @@ from loadgen.runtime.proxy.main import parse_upstream
 from loadgen.runtime.proxy.path import Proxy, own_failure
 from loadgen.runtime.proxy.pulse import Pulses, listen_overflows
 from loadgen.runtime.proxy.rest import added_at_rest
+from loadgen.runtime.proxy.upstream import Upstream
 
 TOKEN = {"Authorization": "Bearer secret"}
 
@@ -313,3 +314,39 @@ FAILURES = {
 def test_whose_failure_it_is(error: BaseException | None, own: bool) -> None:
     """What the proxy lacks is never the target's fault."""
     assert own_failure(error) is own
+
+
+async def test_the_targets_name_is_looked_up_once_for_many_connections() -> None:
+    """And of several addresses the first that takes a connection is used."""
+    asked: list[str] = []
+
+    async def lookup(host: str, _port: int) -> list[str]:
+        asked.append(host)
+        return ["127.0.0.2", "127.0.0.1"]
+
+    server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
+    upstream = Upstream("web.demo.svc", server.sockets[0].getsockname()[1], lookup)
+    made = await asyncio.gather(*(upstream.connect(asyncio.Protocol) for _ in range(5)))
+    server.close()
+    await asyncio.sleep(0.05)
+
+    assert len(made) == 5
+    assert len(asked) <= 2
+
+
+async def test_a_name_without_an_address_is_not_the_targets_failure() -> None:
+    """It is told as the proxy's own, and the worker sees its connection go."""
+
+    async def lookup(_host: str, _port: int) -> list[str]:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    proxy = Proxy(Upstream("nowhere", 80, lookup))
+    listener = await proxy.listen(0, "127.0.0.1")
+    reader, writer = await asyncio.open_connection("127.0.0.1", listener.sockets[0].getsockname()[1])
+    with contextlib.suppress(ConnectionError):
+        assert await asyncio.wait_for(reader.read(), 10) == b""
+    writer.close()
+    listener.close()
+    proxy.close()
+
+    assert proxy.refused == 1

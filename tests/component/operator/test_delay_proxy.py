@@ -18,6 +18,7 @@ from loadgen.runtime.clock import wall_ns
 from loadgen.runtime.proxy.control import Control
 from loadgen.runtime.proxy.path import Proxy
 from loadgen.runtime.proxy.pulse import Pulses
+from loadgen.runtime.proxy.upstream import Upstream
 from loadtest_operator.adapters.errors import AdapterError
 from loadtest_operator.adapters.workers import proxy as adapter
 from loadtest_operator.adapters.workers.control import ControlClient
@@ -54,7 +55,7 @@ class Stage:
         self.cluster.put(POD, body)
 
     def restart(self) -> None:
-        self.control = Control(Proxy(("127.0.0.1", 9)), Pulses(lambda: 0))
+        self.control = Control(Proxy(Upstream("127.0.0.1", 9)), Pulses(lambda: 0))
 
     async def answer(self, pod: str, path: str, request: web.Request) -> web.Response:
         """The pod proxy: to whatever process the pod has now."""
@@ -73,7 +74,7 @@ async def stage() -> AsyncIterator[Stage]:
     async with connected(cluster) as kube, aiohttp.ClientSession() as session:
         control = ControlClient(session, kube, WorkerAccess.API_SERVER_PROXY)
         way = Way(kube, control, Paced(), "demo", Names("test", 1), "secret", datetime.now(UTC))
-        found = Stage(cluster, way, Control(Proxy(("127.0.0.1", 9)), Pulses(lambda: 0)))
+        found = Stage(cluster, way, Control(Proxy(Upstream("127.0.0.1", 9)), Pulses(lambda: 0)))
         cluster.proxied = found.answer
         found.pod()
         try:

@@ -3,11 +3,12 @@
 from datetime import timedelta
 from typing import Any
 
+from loadtest_operator.adapters.kube.paced import Paced
+
 from builders import a_stage, a_valid_spec
 from component.operator.test_calls import autoscaled, owned
 from component.operator.theatre import NOON, Theatre, a_web_service, theatre
 from fakes.kube import Cluster, connected
-from loadtest_operator.adapters.kube.paced import Paced
 from loadtest_operator.adapters.target.look import look
 from loadtest_operator.api.loadtest import WorkloadReference
 from loadtest_operator.api.status import Phase

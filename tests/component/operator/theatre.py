@@ -19,6 +19,7 @@ from aiohttp import web
 
 from builders import a_load_test
 from fakes.kube import Cluster, Object, connected, refusal
+from loadgen.model.proxy import FaultRecord, ProxyState
 from loadgen.model.wire import WIRE_VERSION, Snapshot, WorkerPhase, WorkerState
 from loadtest_operator.adapters.kube.api import KubeApi
 from loadtest_operator.adapters.metrics.runs import Metrics
@@ -31,8 +32,10 @@ from loadtest_operator.core.common.kinds import ENDPOINT_SLICE, LOAD_TEST, POD, 
 from loadtest_operator.core.common.settings import Settings, WorkerAccess
 from loadtest_operator.handlers.context import Context
 from loadtest_operator.handlers.reconcile import reconcile
+from unit.operator.proxy import Proxy
 from unit.operator.world import World
 
+PROXY = "test-1-proxy"
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
@@ -124,6 +127,8 @@ class Theatre:
 
     def _controllers(self, cluster: Cluster, body: Object) -> None:
         """The Job controller and the kubelet."""
+        if body["kind"] == "Pod":
+            self._start_proxy(cluster, body)
         if body["kind"] != "Job":
             return
         self.world._create_job()
@@ -139,12 +144,29 @@ class Theatre:
             return web.Response(text="hello")
         if request.headers.get("X-Loadtest-Token") != self.token or "Authorization" in request.headers:
             return refusal(401, "a token is needed")
+        if pod == PROXY:
+            return await self._proxy(path, request)
         index = int(pod.rpartition("-")[2])
         if path == "/v1/deltas":
             return web.Response(body=msgspec.msgpack.encode(self._snapshot(index, int(request.query["after"]))))
         if path in ("/v1/start", "/v1/abort"):
             self._order(index, path, await request.json())
         return web.Response(body=msgspec.json.encode(self._state(index)))
+
+    def _start_proxy(self, cluster: Cluster, body: Object) -> None:
+        """The kubelet."""
+        self.world.proxy = Proxy(born=self.now)
+        cluster.put(POD, {**body, "status": {"phase": "Running", "podIP": "10.1.0.99"}})
+
+    async def _proxy(self, path: str, request: web.Request) -> web.Response:
+        """In the theatre's time, which the operator's clock shows, too."""
+        proxy, name = self.world.proxy, path.rpartition("/")[2]
+        assert proxy is not None
+        if request.method == "PUT":
+            proxy.inject(name, (await request.json())["durationSeconds"], self.now)
+        if request.method == "DELETE":
+            proxy.recover(name, self.now)
+        return web.Response(body=msgspec.json.encode(_proxy_state(proxy, int(request.query.get("after", 0)))))
 
     def _order(self, index: int, path: str, body: Any) -> None:
         if path == "/v1/start":
@@ -164,6 +186,22 @@ class Theatre:
         worker = self.world.workers[index]
         deltas = [self.world._delta(index, second) for second in range(after, worker.seconds)]
         return Snapshot(version=WIRE_VERSION, last=worker.seconds, deltas=deltas)
+
+
+def _proxy_state(proxy: Proxy, after: int) -> ProxyState:
+    faults = [
+        FaultRecord(
+            name=name,
+            run=1,
+            injected_at=nanoseconds(reading.since or NOON),
+            until=nanoseconds(proxy.until[name]),
+            recovered_at=nanoseconds(reading.gone) if reading.gone else None,
+            effects=reading.effects,
+        )
+        for name, reading in proxy.readings.items()
+    ]
+    pulses = proxy.pulses[after:]
+    return ProxyState(WIRE_VERSION, "boot", time.time_ns(), 1.0, 0, faults, after + len(pulses), pulses)
 
 
 @asynccontextmanager

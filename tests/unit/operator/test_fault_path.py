@@ -17,7 +17,7 @@ from loadtest_operator.core.common import conditions
 from loadtest_operator.core.faults import path
 from unit.operator.world import World
 
-LATE = sparse_of([200_000] * 50)
+LATE = sparse_of([400_000] * 50)
 
 
 def a_world(fault: Object, **changes: Any) -> World:
@@ -69,7 +69,7 @@ def test_a_proxy_that_died_between_the_errors_and_the_look() -> None:
 
 UNWELL: dict[str, tuple[dict[str, Any], str]] = {
     "it has no CPU left": ({"cpu": 0.97}, "the delay proxy used 0.97 of the 1.00 cores"),
-    "its loop is late": ({"lag": LATE}, "the delay proxy passed everything on 200 ms late"),
+    "its loop is late": ({"lag": LATE}, "the delay proxy passed everything on 400 ms late"),
     "it has no files or ports left": ({"refused": 15}, "the delay proxy could not take or open"),
 }
 
@@ -188,3 +188,23 @@ def test_a_proxy_that_blurs_a_little_degrades(how: dict[str, Any], says: str) ->
     assert status.summary.validity is not None
     assert status.summary.validity.level == ("Degraded" if says else "Valid")
     assert says in "; ".join(status.summary.validity.reasons)
+
+
+LATENESS = {
+    "60 ms where 100 ms are asked for": (100, 60, True),
+    "60 ms where a second is asked for": (1000, 60, False),
+    "220 ms where a second is asked for": (1000, 220, True),
+    "220 ms where nothing is asked for": (None, 220, False),
+}
+
+
+@pytest.mark.parametrize(("bound", "lag", "limited"), LATENESS.values(), ids=LATENESS)
+def test_how_late_is_too_late_goes_by_what_is_asked_for(bound: int | None, lag: int, limited: bool) -> None:
+    """What cannot matter makes no run Inconclusive."""
+    ask = {"name": "fast", "metric": "ResponseTime", "statistic": "P50", "operator": "LessThan", "value": bound}
+    world = a_world(a_fault(start=1, seconds=3), thresholds=[ask] if bound else [])
+    world.run_to_second(5)
+    assert world.proxy is not None
+    world.proxy.lag = sparse_of([lag * 1000] * 50)
+
+    assert world.run().verdict is (Verdict.INCONCLUSIVE if limited else Verdict.PASSED)

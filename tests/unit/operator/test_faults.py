@@ -376,3 +376,16 @@ def test_bounds_of_a_fault_that_was_not_the_one_asked_for_are_not_judged() -> No
 
     assert status.verdict is Verdict.PASSED, status.message
     assert status.faults[0].tolerate == ()
+
+
+def test_a_deadline_leaves_no_fault_open() -> None:
+    """It passes after the load, while a proxy that does not listen is told to take its fault back."""
+    world = a_world(a_fault(seconds=36), activeDeadlineSeconds=47)
+    world.run_to_second(5)
+    assert world.proxy is not None
+    world.proxy.never_ends = True
+
+    status = world.run()
+
+    assert status.faults[0].result is FaultResult.NOT_RECOVERED
+    assert (status.verdict, world.proxy) == (Verdict.ERROR, None)

@@ -191,14 +191,11 @@ def test_behind_the_pod_proxy_nobody_knows_where_the_api_server_is() -> None:
 
 
 def test_only_the_runs_workers_reach_the_proxys_data_port() -> None:
-    """A policy of its own: it goes with the proxy."""
     world = a_world(faults=[DELAY])
-    policy, *_ = (create.body for create in providers.objects(world.look()) if create.body["kind"] == "NetworkPolicy")
-    (data,) = policy["spec"]["ingress"]
+    *_, data = manifests.network_policy(world.look(), providers.ingress(world.look()))["spec"]["ingress"]
 
     assert data["from"][0]["podSelector"]["matchLabels"]["loadtest.dev/component"] == "worker"
     assert data["ports"] == [{"port": 8091, "protocol": "TCP"}]
-    assert policy["spec"]["podSelector"]["matchLabels"]["loadtest.dev/component"] == "proxy"
 
 
 def test_the_secret_is_no_part_of_any_pure_value() -> None:

@@ -18,18 +18,19 @@ from loadgen.runtime.proxy.control import Control
 from loadgen.runtime.proxy.path import Proxy, own_failure
 from loadgen.runtime.proxy.pulse import Pulses, listen_overflows
 from loadgen.runtime.proxy.rest import added_at_rest
+from loadgen.runtime.proxy.upstream import Upstream
 from loadgen.runtime.worker.control import read_token
 
 
-def parse_upstream(text: str) -> tuple[str, int]:
+def parse_upstream(text: str) -> Upstream:
     """`host:port`, IPv6 in brackets."""
     host, _, port = text.removeprefix("http://").rstrip("/").rpartition(":")
     if not host or not port.isdecimal():
         raise TargetError(f"LOADTEST_TARGET {text!r} is not host:port")
-    return host.strip("[]"), int(port)
+    return Upstream(host.strip("[]"), int(port))
 
 
-async def serve(upstream: tuple[str, int], token: bytes, listen: int, control: int) -> None:
+async def serve(upstream: Upstream, token: bytes, listen: int, control: int) -> None:
     """Until SIGTERM."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -21,6 +21,7 @@ from typing import cast
 from loadgen.runtime.clock import monotonic_ns
 from loadgen.runtime.pacing.alarm import Alarm, alarm
 from loadgen.runtime.proxy.injections import Injections
+from loadgen.runtime.proxy.upstream import Upstream
 
 HOLD_LIMIT = 8 * 1024 * 1024
 """Bytes of one connection held back before its target is no longer read."""
@@ -133,9 +134,9 @@ class _Client(_Side):
         return super().eof_received()
 
     async def _open(self) -> None:
-        host, port = self._proxy.upstream
+        target = _Target(self)
         try:
-            _, target = await asyncio.get_running_loop().create_connection(lambda: _Target(self), host, port)
+            await self._proxy.upstream.connect(lambda: target)
         except OSError as error:
             self._proxy.refused += own_failure(error)
             self._later(lambda: self._drop_now(reset=True), 0)
@@ -216,7 +217,7 @@ class _Client(_Side):
 class Proxy:
     """One upstream, any number of connections, the faults between them."""
 
-    upstream: tuple[str, int]
+    upstream: Upstream
     injections: Injections = field(default_factory=Injections)
     clients: set[_Client] = field(default_factory=set)
     refused: int = 0

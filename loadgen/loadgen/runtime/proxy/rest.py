@@ -14,6 +14,7 @@ import numpy as np
 from loadgen.model.proxy import AtRest
 from loadgen.runtime.clock import monotonic_ns
 from loadgen.runtime.proxy.path import Proxy
+from loadgen.runtime.proxy.upstream import Upstream
 
 TURNS = 200
 SECONDS = 10.0
@@ -36,7 +37,7 @@ async def added_at_rest(turns: int = TURNS) -> AtRest | None:
 @contextlib.asynccontextmanager
 async def _pair() -> AsyncIterator[tuple[Streams, Streams]]:
     echo = await asyncio.get_running_loop().create_server(_Echo, HOST, 0)
-    proxy = Proxy((HOST, _port(echo)))
+    proxy = Proxy(Upstream(HOST, _port(echo)))
     listener = await proxy.listen(0, HOST)
     opened: list[Streams] = []
     try:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from loadtest_operator.api.loadtest import Fault
 from loadtest_operator.core.actions import Create, Delete
-from loadtest_operator.core.common.kinds import NETWORK_POLICY, POD, SERVICE
+from loadtest_operator.core.common.kinds import POD, SERVICE
 from loadtest_operator.core.common.names import Names
 from loadtest_operator.core.faults.provider import Order, Provider
 from loadtest_operator.core.fleet import manifests
@@ -20,7 +20,7 @@ PORT = 8091
 
 
 def name_of(names: Names) -> str:
-    """Of its pod, its Service and its NetworkPolicy."""
+    """Of its pod and its Service."""
     return names.part(COMPONENT)
 
 
@@ -36,11 +36,7 @@ def _order(observed: Observed, fault: Fault) -> Order:
 
 
 def _objects(observed: Observed) -> tuple[Create, ...]:
-    return (
-        Create(NETWORK_POLICY, _network_policy(observed)),
-        Create(SERVICE, service(observed)),
-        Create(POD, pod(observed)),
-    )
+    return Create(SERVICE, service(observed)), Create(POD, pod(observed))
 
 
 def pod(observed: Observed) -> dict[str, Any]:
@@ -61,17 +57,10 @@ def service(observed: Observed) -> dict[str, Any]:
     }
 
 
-def _network_policy(observed: Observed) -> dict[str, Any]:
-    """The run's workers, and nobody else, reach the data port; the run's own policy has the control port."""
+def ingress(observed: Observed) -> dict[str, Any]:
+    """The run's workers, and nobody else, reach the data port."""
     workers = {"podSelector": {"matchLabels": observed.names.labels(manifests.WORKER)}}
-    return {
-        **manifests.shell(NETWORK_POLICY, observed, name_of(observed.names), COMPONENT),
-        "spec": {
-            "podSelector": {"matchLabels": observed.names.labels(COMPONENT)},
-            "policyTypes": ["Ingress"],
-            "ingress": [{"from": [workers], "ports": [{"port": PORT, "protocol": "TCP"}]}],
-        },
-    }
+    return {"from": [workers], "ports": [{"port": PORT, "protocol": "TCP"}]}
 
 
 def _container(observed: Observed) -> dict[str, Any]:
@@ -101,7 +90,7 @@ def _way(observed: Observed) -> str:
 
 def _belongings(names: Names) -> tuple[Delete, ...]:
     mine = name_of(names)
-    return (Delete(POD, mine), Delete(SERVICE, mine), Delete(NETWORK_POLICY, mine))
+    return Delete(POD, mine), Delete(SERVICE, mine)
 
 
 PROVIDER = Provider(
@@ -110,6 +99,7 @@ PROVIDER = Provider(
     kinds=("network_delay",),
     order=_order,
     objects=_objects,
+    ingress=ingress,
     way=_way,
     belongings=_belongings,
     force=lambda names: (Delete(POD, name_of(names)),),

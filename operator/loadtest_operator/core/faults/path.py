@@ -29,8 +29,9 @@ from loadtest_operator.core.observed import Observed
 
 UNTOLD = timedelta(seconds=1.5)
 """A pulse is told when its second is over: so much may be missing of a record that is complete."""
-LATE_MILLISECONDS = 50.0
-"""A loop this late at P99 over ten seconds does not pass on what the target did."""
+LATE_MILLISECONDS, LATE_SHARE, LATE_ANYHOW_MILLISECONDS = 50.0, 0.2, 250.0
+"""A loop this late at P99 over ten seconds does not pass on what the target did: 50 ms or, where that is more, a fifth of the
+tightest latency asked for; 250 ms where none is asked for."""
 MOST_REFUSED = 0.001
 """Of the connections and requests of a run, one in a thousand."""
 REMEDY = "give workers, and with them the delay proxy, more CPU (workerTemplate.resources), or offer less load"
@@ -232,18 +233,19 @@ def throttled(seen: Evidence) -> str | None:
 
 def late(seen: Evidence) -> str | None:
     worst = max(seen.spans, key=lambda span: span.lag, default=None)
-    if worst is None or worst.lag <= LATE_MILLISECONDS:
+    limit = _too_late(seen)
+    if worst is None or worst.lag <= limit:
         return None
     return (
         f"{seen.title} passed everything on {figure(worst.lag)} ms late at P99 of {worst.seconds:.0f} s, "
-        f"{seen.at(worst.begin)} (at most {figure(LATE_MILLISECONDS)} ms is sound): {REMEDY}"
+        f"{seen.at(worst.begin)} (at most {figure(limit)} ms is sound): {REMEDY}"
     )
 
 
 def blurred(seen: Evidence) -> str | None:
     worst = max((span.lag for span in seen.spans), default=0.0)
     limit = _sound(seen)
-    if not limit < worst <= LATE_MILLISECONDS:
+    if not limit < worst <= _too_late(seen):
         return None
     return (
         f"{seen.title} was {figure(worst)} ms late at P99, more than {figure(limit)} ms; latencies are blurred by as "
@@ -265,6 +267,10 @@ def adds_at_rest(seen: Evidence) -> str | None:
 def _sound(seen: Evidence) -> float:
     """As for the workers: 5 ms, or a tenth of the tightest latency asked for."""
     return min(LAG_MILLISECONDS, LAG_SHARE_OF_BOUND * seen.bound) if seen.bound else LAG_MILLISECONDS
+
+
+def _too_late(seen: Evidence) -> float:
+    return max(LATE_MILLISECONDS, LATE_SHARE * seen.bound) if seen.bound else LATE_ANYHOW_MILLISECONDS
 
 
 LIMITED: tuple[Rule, ...] = (gone, silent, began_late, refusing, out_of_cpu, throttled, late)

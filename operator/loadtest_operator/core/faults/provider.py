@@ -29,6 +29,8 @@ class Provider:
     """What its adapter is to do; carries the duration, for every fault ends by itself (dead-man's switch)."""
     objects: Callable[[Observed], tuple[Create, ...]]
     """What it needs before the load; made again as long as it is not ready."""
+    ingress: Callable[[Observed], Mapping[str, Any]]
+    """Who may reach it, as a rule of the run's NetworkPolicy."""
     way: Callable[[Observed], str]
     """`host:port` that workers connect to instead of the target; empty where it does not stand in the load's way."""
     belongings: Callable[[Names], tuple[Delete, ...]]

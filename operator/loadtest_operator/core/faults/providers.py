@@ -1,6 +1,7 @@
 """Who makes which kind of fault: the one table. A kind without a provider, or with two, is an error at import."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from loadtest_operator.api.loadtest import FAULT_KINDS, Fault
 from loadtest_operator.core.actions import Create, Delete
@@ -47,6 +48,11 @@ def not_ready(observed: Observed) -> str:
 
 def objects(observed: Observed) -> tuple[Create, ...]:
     return tuple(create for provider in used(observed) for create in provider.objects(observed))
+
+
+def ingress(observed: Observed) -> tuple[Mapping[str, Any], ...]:
+    """Rules of the run's NetworkPolicy."""
+    return tuple(provider.ingress(observed) for provider in used(observed))
 
 
 def way(observed: Observed) -> str:

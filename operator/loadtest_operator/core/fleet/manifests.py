@@ -5,7 +5,7 @@ system. No user id is written down (the image has a numeric user; OpenShift choo
 restarts a worker: a share of the load that was lost stays lost and makes the verdict Inconclusive.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from loadgen.core.prompts.material import wanted
@@ -71,9 +71,9 @@ def timeline(observed: Observed, text: str) -> Object:
     return {**shell(CONFIG_MAP, observed, observed.names.timeline, "timeline"), "binaryData": {TIMELINE_KEY: text}}
 
 
-def network_policy(observed: Observed) -> Object:
+def network_policy(observed: Observed, more: Iterable[Mapping[str, Any]] = ()) -> Object:
     """Only the operator's pods may command the run's pods; whoever scrapes (who that is, nobody here knows) may reach the
-    metrics port. Where the operator comes through the API server, its requests come
+    metrics port; `more` are the rules of what makes the faults. Where the operator comes through the API server, its requests come
     from wherever that is: then only the token guards the control port.
     """
     here, anybody = (
@@ -93,6 +93,7 @@ def network_policy(observed: Observed) -> Object:
             "ingress": [
                 {**({} if anybody else {"from": [operator]}), "ports": [{"port": CONTROL_PORT, "protocol": "TCP"}]},
                 {"ports": [{"port": METRICS_PORT, "protocol": "TCP"}]},
+                *more,
             ],
         },
     }

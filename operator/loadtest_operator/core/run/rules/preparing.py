@@ -310,7 +310,7 @@ def _creations(observed: Observed) -> tuple[Action, ...]:
     return (
         CreateToken(manifests.secret(observed)),
         Create(CONFIG_MAP, manifests.plan(observed)),
-        Create(NETWORK_POLICY, manifests.network_policy(observed)),
+        Create(NETWORK_POLICY, manifests.network_policy(observed, providers.ingress(observed))),
         *providers.objects(observed),
         Create(JOB, manifests.job(observed, providers.way(observed))),
     )
