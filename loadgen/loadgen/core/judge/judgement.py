@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from loadgen.core.judge import thresholds, validity
+from loadgen.core.judge import thresholds
 from loadgen.core.judge.verdict import Findings
 from loadgen.core.stats import summary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from loadgen.core.judge.validity import Quality
     from loadgen.core.stats.tally import Tally
     from loadgen.model.plan import Plan
     from loadgen.model.report import ThresholdResult, Validity, Window
@@ -32,15 +33,7 @@ class Measured:
         return Findings(self.validity, self.thresholds, self.total)
 
 
-def measured(
-    plan: Plan,
-    tally: Tally,
-    *,
-    allowed_cores: float,
-    ceilings: Mapping[int, int] | None = None,
-    exclude: Sequence[range] = (),
-) -> Measured:
-    """Validity stage by stage, then every threshold in its own scope. `exclude` are the seconds of faults."""
-    quality = validity.quality(plan, tally, allowed_cores=allowed_cores, ceilings=ceilings)
+def measured(plan: Plan, tally: Tally, quality: Quality, *, exclude: Sequence[range] = ()) -> Measured:
+    """Every threshold in its own scope, as far as the generator was well there. `exclude` are the seconds of faults."""
     results = thresholds.evaluate(thresholds.effective(plan), plan, tally, exclude=exclude, limited=quality.limited)
     return Measured(summary.total(plan, tally), quality.validity, quality.limited, results)

@@ -60,13 +60,7 @@ def _without_load(observed: Observed) -> Judgement:
 
 def _with_load(observed: Observed, tally: Tally) -> Judgement:
     plan = observed.plan
-    seen = measured(
-        plan,
-        tally,
-        allowed_cores=_allowed_cores(observed),
-        ceilings=_ceilings(observed),
-        exclude=faults.windows(observed),
-    )
+    seen = measured(plan, tally, quality(observed, tally), exclude=faults.windows(observed))
     broken = _tolerated(observed, tally, seen.limited)
     scaled = _scaling(observed)
     claims = (*_threshold_claims(seen.thresholds, broken), *_scaling_claims(observed, scaled), *_load_claims(observed))
