@@ -16,7 +16,7 @@ from rich.console import Console
 
 from loadgen import commands
 from loadgen.core.capacity import steady
-from loadgen.core.judge import judgement, verdict
+from loadgen.core.judge import judgement, validity, verdict
 from loadgen.core.judge import lint as problems
 from loadgen.core.judge.advice import advice
 from loadgen.core.stats import summary
@@ -263,9 +263,9 @@ def _judge(plan: Plan, url: str, outcome: Any, cores: float, unmeasured: Sequenc
     from loadgen.runtime.clock import rfc3339
 
     tally, state = outcome.tally, outcome.state
-    measured = judgement.measured(
-        plan, tally, allowed_cores=cores, ceilings={state.worker: state.ceiling_requests_per_second}
-    )
+    ceilings = {state.worker: state.ceiling_requests_per_second}
+    quality = validity.quality(plan, tally, allowed_cores=cores, ceilings=ceilings)
+    measured = judgement.measured(plan, tally, quality)
     findings = replace(
         measured.findings(),
         aborted=outcome.aborted,

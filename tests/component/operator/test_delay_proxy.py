@@ -10,7 +10,6 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from loadtest_operator.adapters.kube.paced import Paced
 
 from fakes.kube import Cluster, connected, refusal
 from loadgen.model.proxy import PULSES_A_STATE, PathPulse
@@ -25,6 +24,7 @@ from loadtest_operator.adapters.workers.control import ControlClient
 from loadtest_operator.adapters.workers.proxy import Way
 from loadtest_operator.core.common.kinds import POD
 from loadtest_operator.core.common.names import Names
+from loadtest_operator.core.common.paced import Paced
 from loadtest_operator.core.common.settings import WorkerAccess
 from loadtest_operator.core.faults.view import View
 

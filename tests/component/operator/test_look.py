@@ -3,8 +3,6 @@
 from datetime import timedelta
 from typing import Any
 
-from loadtest_operator.adapters.kube.paced import Paced
-
 from builders import a_stage, a_valid_spec
 from component.operator.test_calls import autoscaled, owned
 from component.operator.theatre import NOON, Theatre, a_web_service, theatre
@@ -13,6 +11,7 @@ from loadtest_operator.adapters.target.look import look
 from loadtest_operator.api.loadtest import WorkloadReference
 from loadtest_operator.api.status import Phase
 from loadtest_operator.core.common.kinds import HPA, POD, REPLICA_SET, Kind
+from loadtest_operator.core.common.paced import Paced
 from loadtest_operator.core.scaling.target import TargetView
 from loadtest_operator.core.scaling.timeline import NOBODY, Timeline
 

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from loadgen.core.judge.judgement import measured
+from loadgen.core.judge.judgement import Measured, measured
 from loadgen.core.judge.thresholds import evaluate, evaluate_window
+from loadgen.core.judge.validity import quality
 from loadgen.core.judge.verdict import judge
 from loadgen.core.stats.tally import Tally
 from loadgen.model.plan import DISTRIBUTIONS, Criterion, Metric, Plan
@@ -22,6 +23,11 @@ TTFT = {"metric": "TimeToFirstToken", "statistic": "P95", "operator": "LessThan"
 
 def one(plan: Plan, tally: Tally, **more: Any) -> ThresholdResult:
     return evaluate(plan.thresholds, plan, tally, **more)[0]
+
+
+def judged_alone(plan: Plan, tally: Tally) -> Measured:
+    """All of it, on one core."""
+    return measured(plan, tally, quality(plan, tally, allowed_cores=1))
 
 
 def asked(threshold: dict[str, Any], *stages: dict[str, Any], request: dict[str, Any] = GET) -> Plan:
@@ -190,14 +196,14 @@ def test_a_limited_stage_leaves_the_others_word_standing() -> None:
         tally = steady(plan, ms=[1] * 5, **errors)
         for at in range(10, 20):
             tally.add(a_delta(at, **throttled))
-        found = measured(plan, tally, allowed_cores=1)
+        found = judged_alone(plan, tally)
         assert judge(found.findings())[0] == word
 
 
 def test_a_full_cap_is_the_targets_while_the_generator_is_well() -> None:
     """Dropped requests are over every limit, and Little's law says how many would have had to wait."""
     plan = a_plan(opened(20, 30), maxInFlight=100, thresholds=[bound("ErrorPercent", "LessThanOrEqual", 1)])
-    found = measured(plan, steady(plan, ms=[9000] * 11, dropped=9), allowed_cores=1)
+    found = judged_alone(plan, steady(plan, ms=[9000] * 11, dropped=9))
     word, message = judge(found.findings())
     assert (word, found.validity.level) == ("Failed", "Valid")
     assert "mostly Dropped" in message

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from loadgen.core.judge import thresholds, validity
+from loadgen.core.judge import thresholds
 from loadgen.core.judge.verdict import Findings
 from loadgen.core.stats import summary
 
@@ -33,20 +33,7 @@ class Measured:
         return Findings(self.validity, self.thresholds, self.total)
 
 
-def measured(
-    plan: Plan,
-    tally: Tally,
-    *,
-    allowed_cores: float,
-    ceilings: Mapping[int, int] | None = None,
-    exclude: Sequence[range] = (),
-) -> Measured:
-    """Validity stage by stage, then every threshold in its own scope. `exclude` are the seconds of faults."""
-    quality = validity.quality(plan, tally, allowed_cores=allowed_cores, ceilings=ceilings)
-    return judged(plan, tally, quality, exclude=exclude)
-
-
-def judged(plan: Plan, tally: Tally, quality: Quality, *, exclude: Sequence[range] = ()) -> Measured:
-    """The same, where more than the generator was in the way of a good measurement."""
+def measured(plan: Plan, tally: Tally, quality: Quality, *, exclude: Sequence[range] = ()) -> Measured:
+    """Every threshold in its own scope, as far as the generator was well there. `exclude` are the seconds of faults."""
     results = thresholds.evaluate(thresholds.effective(plan), plan, tally, exclude=exclude, limited=quality.limited)
     return Measured(summary.total(plan, tally), quality.validity, quality.limited, results)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from loadgen.core.judge import thresholds, validity
 from loadgen.core.judge import verdict as generator
-from loadgen.core.judge.judgement import Measured, judged
+from loadgen.core.judge.judgement import Measured, measured
 from loadgen.core.judge.validity import Quality
 from loadgen.core.stats.tally import Tally
 from loadgen.model.plan import Criterion
@@ -59,7 +59,7 @@ def _without_load(observed: Observed) -> Judgement:
 
 def _with_load(observed: Observed, tally: Tally) -> Judgement:
     plan = observed.plan
-    seen = judged(plan, tally, quality(observed, tally), exclude=windows.windows(observed))
+    seen = measured(plan, tally, quality(observed, tally), exclude=windows.windows(observed))
     broken = _tolerated(observed, tally, seen.limited)
     scaled = _scaling(observed)
     claims = (*_threshold_claims(seen.thresholds, broken), *_scaling_claims(observed, scaled), *_load_claims(observed))
