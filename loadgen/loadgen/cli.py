@@ -74,6 +74,11 @@ def run(
         report = asyncio.run(_run(plan, url, workers, access, _material(plan, access, data)))
     except (InvalidPlanError, TargetError) as error:
         _stop(error, ExitCode.BAD_INPUT)
+    except TimeoutError:
+        _stop(
+            WorkerError("the processes that send were not ready in time: is this machine busy, or out of memory?"),
+            ExitCode.ERROR,
+        )
     except (WorkerError, OSError) as error:
         _stop(error, ExitCode.ERROR)
     except Exception as error:  # Python's own exit code would be that of Failed

@@ -1,7 +1,7 @@
 """What the probe before the load says: which request, what happened, the server's own words, and what would help."""
 
 import pytest
-from plans import CHAT, a_plan
+from plans import CHAT, PAGE, a_plan
 from servers import answering, serving
 
 from loadgen.core.prompts.material import OPEN
@@ -112,3 +112,10 @@ async def test_the_key_is_never_repeated(answer: bytes, shown: bool) -> None:
 
     assert ("the server said" in error) is shown
     assert not repeats(KEY, error)
+
+
+@pytest.mark.parametrize("encoding", ["br", "gzip"])
+async def test_a_body_that_nobody_reads_may_be_anything(encoding: str) -> None:
+    """The load looks at a page's status alone, and so does the probe."""
+    async with serving(answering(reply("200 OK", "no such thing", f"Content-Encoding: {encoding}"))) as url:
+        await probe(a_plan(PAGE, {"arrivalRate": 1}), url)

@@ -55,6 +55,7 @@ HINTS = (
     ("max_tokens", "leave maxTokens out, or write maxCompletionTokens"),
 )
 """What in a server's words calls for which field of the plan."""
+_OF_THE_BODY = (Failure.ENCODING, Failure.PARSE)
 _LETS_NOBODY_IN = (401, 403, 407)
 _PIECE = 4
 """Characters of a key that must not be repeated."""
@@ -135,6 +136,10 @@ async def probe(plan: Plan, url: str, access: Access = OPEN, material: Material 
         witness, now = Witness(kind), monotonic_ns()
         exchange = Exchange(witness, 0, 0, now, now)
         failure = await _outcome(plan, target, exchange)
+        if kind.consume is None and failure in _OF_THE_BODY:
+            failure = await _outcome(
+                plan, target, Exchange(kind, 0, 0, now, now)
+            )  # the load reads no body of it either
         if failure is None:
             continue
         witness.look(exchange)
