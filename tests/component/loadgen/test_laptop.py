@@ -55,7 +55,7 @@ def plan_of(document: Any) -> dict[str, Any] | None:
         return {"requests": [*document, WEIGHTED], **STAGES} if all(names & set(one) for one in document) else None
     if "requests" not in inner(document):
         return None
-    return document if "kind" in document else {**STAGES, **inner(document)}
+    return document if document.get("kind") in ("LoadTest", "LoadTestSchedule") else {**STAGES, **inner(document)}
 
 
 def inner(document: dict[str, Any]) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def shortened(plan: dict[str, Any]) -> dict[str, Any]:
         if "rampSeconds" in stage:
             stage["rampSeconds"] = 1
         for level in {"arrivalRate", "concurrency"} & set(stage):
-            stage[level] = min(int(float(stage[level])) or 1, 8)
+            stage[level] = 8
     load |= {"gracefulStopSeconds": 5}
     return plan
 

@@ -284,3 +284,10 @@ def test_the_targets_access_is_read() -> None:
     assert asked is not None
     assert asked.header_name == "Authorization"
     assert access(a_document()).authorization is None
+
+
+def test_a_sweep_is_sent_to_where_sweeps_are_played() -> None:
+    """Not a list of fields that a LoadTest does not have."""
+    assert problems({"kind": "LoadTestSweep", "spec": {"search": {}}}) == [
+        "kind is 'LoadTestSweep', which is many runs: play it with loadgen sweep"
+    ]

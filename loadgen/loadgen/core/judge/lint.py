@@ -58,6 +58,8 @@ def problems(document: Any) -> list[str]:
     """Every problem, one sentence each; none means that the plan runs."""
     if not isinstance(document, Mapping):
         return [f"a plan is a mapping with requests and load, not {_shown(document)}"]
+    if document.get("kind") == "LoadTestSweep":
+        return ["kind is 'LoadTestSweep', which is many runs: play it with loadgen sweep"]
     part, prefix = _plan_part(document)
     if not isinstance(part, Mapping):
         return [*_envelope(document), f"spec is {_shown(part)}: write a mapping with requests and load"]
