@@ -12,7 +12,7 @@ export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 UV := $(CURDIR)/.tools/bin/uv
 RUN := $(CURDIR)/.venv/bin
 
-.PHONY: help setup fmt lint types contracts unit component contract e2e test demo bench crds images cluster-up cluster-down clean soak bench-operator truth mutants simulations
+.PHONY: help setup fmt lint types contracts unit component contract e2e test demo bench crds images cluster-up cluster-down clean soak bench-operator truth oracle mutants simulations
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -46,7 +46,7 @@ types: setup ## mypy --strict
 
 unit: setup ## pure tests, milliseconds each
 	@echo "[unit]"
-	@$(RUN)/pytest tests/unit -q -n2
+	@$(RUN)/pytest tests/unit tests/oracle -q -n2
 
 simulations: setup ## coverage, false alarms and power of the capacity statistics (minutes)
 	@echo "[simulations]"
@@ -114,6 +114,9 @@ bench: setup /usr/sbin/nginx /usr/bin/wrk ## compare with wrk and the peers, sid
 
 truth: setup ## every figure of a report beside what happened; writes docs/truth.md
 	@cd tests && $(RUN)/python -m truth
+
+oracle: setup ## the judge against a naive one that knows every request: 20 000 draws (10 min)
+	@cd tests && $(RUN)/python -m oracle --draws 20000
 
 mutants: setup ## small faults in the rooms that judge: how many do the unit tests notice? (half an hour)
 	@cd tests && $(UV) run --frozen --all-extras --with 'mutmut==3.8.1' python -m mutants

@@ -26,6 +26,7 @@ def test_chat_capacity_passes_and_shows_the_autoscaler_at_work(cluster: Cluster)
     )
     assert threshold(status, "ttft-p90")["result"] == "Passed"
     assert threshold(status, "ttft-p90")["observed"]
+    assert status["summary"]["responseTimeMilliseconds"]["highest"].startswith("P9")
     check_scaling(status["scaling"])
     assert condition(status, "Passed")["status"] == "True"
     assert condition(status, "ScalingVerified")["status"] == "True"
@@ -35,6 +36,7 @@ def check_scaling(scaling: dict) -> None:  # type: ignore[type-arg]
     """From one replica to at least two, each step of the way with its time, in order."""
     assert scaling["replicas"]["initial"] == 1
     assert scaling["replicas"]["peak"] >= 2
+    assert scaling["replicas"]["course"].startswith(f"1→{scaling['replicas']['peak']}→")
     first = scaling["scaleUps"][0]
     steps = ["loadStepTime", "decidedTime", "podScheduledTime", "podReadyTime", "servingTime"]
     times = [datetime.fromisoformat(first[step]) for step in steps]

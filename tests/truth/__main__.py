@@ -23,8 +23,9 @@ INTRODUCTION = """\
 
 Made by `make truth`. A server plays scripted answers and keeps the true times of each (CLOCK_MONOTONIC, which all processes of a machine
 share, taken just before the bytes are handed to the kernel). `loadgen run` loads it, and every latency, count and rate of its report is set
-against naive arithmetic on the server's times. The *stated* uncertainty is what the report prints beside a latency (± the generator's loop
-lag at P99) and the histogram's three significant digits; for counts it is none. `make truth` fails where one error exceeds it.
+against naive arithmetic on the server's times. The *stated* uncertainty is what the report says beside a latency (± the generator's loop
+lag at P99, of a largest value the longest lag) and the histogram's three significant digits; for counts it is none. `make truth` fails
+where one error exceeds it.
 """
 
 

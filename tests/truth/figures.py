@@ -86,7 +86,8 @@ def _distribution(metric: str, found: dict[str, Any], values: list[float]) -> It
     for name, of in STATISTICS.items():
         if name in found:
             true = of(values)
-            yield Figure(f"{metric} {name}", found[name], true, found["uncertainty"] + RESOLUTION * true)
+            stated = found["maxUncertainty" if name == "max" else "uncertainty"]
+            yield Figure(f"{metric} {name}", found[name], true, stated + RESOLUTION * true)
 
 
 def _counts(report: dict[str, Any], requests: list[dict[str, Any]]) -> Iterator[Figure]:

@@ -82,7 +82,9 @@ class Distribution(Model):
     missing: dict[str, str] = {}
     """Statistics that the sample is too small for: `n/a (n < 662)`."""
     uncertainty: float = 0.0
-    """± milliseconds of measurement uncertainty (event-loop lag P99 of the generator in the window)."""
+    """± milliseconds of measurement uncertainty (event-loop lag P99 of the generator in the window); of max it is `max_uncertainty`."""
+    max_uncertainty: float = 0.0
+    """± milliseconds of uncertainty of the largest value: the longest event-loop lag in the window."""
 
 
 class Window(Model):

@@ -44,6 +44,8 @@ class ReplicaCounts(StatusModel):
     """The most."""
     final: int | None = None
     """When the observation ended."""
+    course: str | None = Field(None, max_length=60)
+    """Initial → peak → now, or final when it is over: `1→3→1`."""
 
 
 class ReplicaChange(StatusModel):

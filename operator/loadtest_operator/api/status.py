@@ -111,6 +111,8 @@ class Percentiles(StatusModel):
     """99th percentile."""
     max: DecimalText | None = None
     """Largest value."""
+    highest: NameText | None = None
+    """The highest percentile that the sample is large enough for, such as `P95 480`, for tables: n/a where there is none."""
 
 
 class Figures(StatusModel):

@@ -157,11 +157,11 @@ def _latencies(chosen: Selection, tally: Tally, span: frozenset[int]) -> dict[Me
     present = chosen.histograms
     if not present:
         return {}
-    uncertainty = samples.milliseconds(tally.loop_lag(span), Statistic.P99)
-    return {metric: distribution(present[metric], uncertainty) for metric in DISTRIBUTIONS if metric in present}
+    lag = tally.loop_lag(span)
+    return {metric: distribution(present[metric], lag) for metric in DISTRIBUTIONS if metric in present}
 
 
-def distribution(histogram: Histogram, uncertainty: float = 0.0) -> Distribution:
+def distribution(histogram: Histogram, lag: Histogram | None = None) -> Distribution:
     """A merged histogram as people read it; what the sample is too small for is absent and says so."""
     if not histogram.count:
         return Distribution(count=0)
@@ -177,7 +177,8 @@ def distribution(histogram: Histogram, uncertainty: float = 0.0) -> Distribution
         max=histogram.max / 1000,
         bounds={str(statistic): limit for statistic, limit in limits.items() if limit},
         missing={str(statistic): why for statistic, why in found.items() if why},
-        uncertainty=uncertainty,
+        uncertainty=samples.milliseconds(lag, Statistic.P99) if lag is not None else 0.0,
+        max_uncertainty=lag.max / 1000 if lag is not None else 0.0,
     )
 
 

@@ -22,6 +22,7 @@ from loadtest_operator.core.observed import Observed
 TOP_ERRORS = 5
 MOST_THRESHOLDS = 68
 MOST_REASONS = 8
+RANKS = ("p50", "p90", "p95", "p99")
 LATENCIES = {
     "response_time_milliseconds": Metric.RESPONSE_TIME,
     "ttft_milliseconds": Metric.TIME_TO_FIRST_TOKEN,
@@ -85,7 +86,10 @@ def _percentiles(latencies: Mapping[Metric, Distribution], metric: Metric) -> Pe
     found = latencies.get(metric)
     if found is None or not found.count:
         return None
-    return Percentiles(**{name: getattr(found, name) for name in Percentiles.model_fields})
+    shown = {name: getattr(found, name) for name in (*RANKS, "max")}
+    known = Percentiles(**shown)
+    highest = next((f"{name.upper()} {value}" for name in reversed(RANKS) if (value := getattr(known, name))), "n/a")
+    return known.model_copy(update={"highest": highest})
 
 
 def _validity(validity: Validity | None) -> MeasurementValidity | None:

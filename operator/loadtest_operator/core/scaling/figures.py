@@ -88,12 +88,13 @@ def _expectations(spec: LoadTestSpec) -> tuple[Expectation, ...]:
 def _replicas(seen: Sequence[Sample], *, ended: bool) -> ReplicaCounts:
     if not seen:
         return ReplicaCounts()
-    last = seen[-1].serving
+    first, peak, last = seen[0].serving, max(sample.serving for sample in seen), seen[-1].serving
     return ReplicaCounts(
-        initial=seen[0].serving,
+        initial=first,
         current=None if ended else last,
-        peak=max(sample.serving for sample in seen),
+        peak=peak,
         final=last if ended else None,
+        course=f"{first}→{peak}→{last}",
     )
 
 

@@ -1,0 +1,45 @@
+"""`python -m oracle [--draws 20000]`: prints the tally; fails on one false green or red, or where too much is Unknown."""
+
+import argparse
+import sys
+from time import monotonic
+
+from hypothesis import HealthCheck, Phase, given, settings
+
+from oracle.comparison import MOST_UNKNOWN, Tally, compare
+from oracle.records import Played, played
+
+
+def tallied(draws: int) -> Tally:
+    """So many draws."""
+    tally = Tally()
+
+    @settings(
+        max_examples=draws,
+        phases=[Phase.generate],
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(played())
+    def draw(one: Played) -> None:
+        compare(one, tally)
+
+    draw()
+    return tally
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--draws", type=int, default=20_000)
+    options = parser.parse_args()
+    begin = monotonic()
+    tally = tallied(options.draws)
+    print(f"{options.draws} draws in {monotonic() - begin:.0f} s: {tally.line()}")
+    for sentence in [*tally.greens, *tally.reds][:40]:
+        print(f"  {sentence}")
+    return 0 if not tally.greens and not tally.reds and tally.unknown_percent <= MOST_UNKNOWN else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
