@@ -23,7 +23,8 @@ def test_an_interrupt_is_130_and_says_that_the_run_goes_on(server: Server, tmp_p
     """After the first line was shown."""
     server.put(LOAD_TEST, a_test(a_run()))
     with running(server) as address:
-        command = [*WATCH, write_kubeconfig(tmp_path, address)]
+        # What a shell starts in the background ignores interrupts, and so would all that it starts.
+        command = ["env", "--default-signal=INT", *WATCH, write_kubeconfig(tmp_path, address)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             assert process.stdout.readline().startswith("[LoadTest demo/chat] run 1")
