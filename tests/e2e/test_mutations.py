@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from cluster import Object, condition
 from operator_process import OperatorProcess
-from workplace import PatientCluster, loadtest, operating, service, workplace
+from workplace import PatientCluster, deployment, loadtest, operating, service, workplace
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
@@ -126,8 +126,10 @@ def test_deleted_in_each_phase_everything_goes(cluster: PatientCluster) -> None:
     begin(cluster, loadtest("in-pending", suspend=True))
     begin(cluster, loadtest("in-preparing"), app="nobody")
     begin(cluster, loadtest("in-running", seconds=120))
-    begin(cluster, loadtest("in-settling", seconds=4, scaling={"settleSeconds": 300}))
-    begin(cluster, loadtest("in-finished", seconds=4))
+    for app in ("settling", "finishing"):
+        cluster.apply(deployment(app))
+    begin(cluster, loadtest("in-settling", seconds=4, scaling={"settleSeconds": 300}), app="settling")
+    begin(cluster, loadtest("in-finished", seconds=4), app="finishing")
     for phase in ("Pending", "Preparing", "Finished", "Settling"):
         cluster.phase(f"in-{phase.lower()}", phase, seconds=90)
     cluster.offering("in-running")

@@ -262,6 +262,15 @@ def _await_policy(cluster: PatientCluster) -> None:
 
 def _target() -> list[Object]:
     script = {"tiny_target.py": (HERE / "tiny_target.py").read_text()}
+    return [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "target"}, "data": script},
+        deployment("target"),
+        service("target"),
+    ]
+
+
+def deployment(app: str) -> Object:
+    """The target as a workload: one run at a time loads it, so runs side by side need one each."""
     container = {
         "name": "target",
         "image": WORKER_IMAGE,
@@ -280,10 +289,6 @@ def _target() -> list[Object]:
         "containers": [container],
         "volumes": [{"name": "script", "configMap": {"name": "target"}}],
     }
-    template = {"metadata": {"labels": {"app": "target"}}, "spec": pod}
-    spec = {"selector": {"matchLabels": {"app": "target"}}, "template": template}
-    return [
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "target"}, "data": script},
-        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "target"}, "spec": spec},
-        service("target"),
-    ]
+    template = {"metadata": {"labels": {"app": app}}, "spec": pod}
+    spec = {"selector": {"matchLabels": {"app": app}}, "template": template}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": app}, "spec": spec}
