@@ -58,7 +58,7 @@ def render(report: Report) -> Group:
         parts.append(_section("Failures", _errors(report.total)))
     if report.thresholds:
         parts.append(_section("Thresholds", _thresholds(report.thresholds)))
-    if any(window.steadiness for window in report.stages):
+    if any(window.steadiness for window in report.stages if not window.warmup):
         parts.append(_section("Steady state", _steadiness(report)))
     parts.append(_section(f"Measurement: {report.validity.level}", _measurement(report)))
     return Group(*parts)
@@ -177,7 +177,7 @@ def _steadiness(report: Report) -> Group:
                 style="" if window.steadiness.state is SteadyState.STEADY else "yellow",
             )
             for window in report.stages
-            if window.steadiness
+            if window.steadiness and not window.warmup
         )
     )
 
