@@ -10,7 +10,8 @@ from pydantic import Field, field_validator, model_validator
 
 from loadgen.model.base import Model, require_exactly_one
 from loadgen.model.references import FromEither, FromSecret
-from loadgen.model.requests import OWN_HEADERS, Request
+from loadgen.model.requests import Request
+from loadgen.model.sendable import OWN_HEADERS
 
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][-_.A-Za-z0-9]*$", min_length=1, max_length=64)]
 ServerName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", min_length=1, max_length=253)]

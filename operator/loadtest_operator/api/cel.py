@@ -9,7 +9,7 @@ case: every list and text it touches has a bound, and lists of lists are only wa
 from dataclasses import dataclass
 from typing import Any
 
-from loadgen.model import access, plan, references, requests
+from loadgen.model import access, plan, references, requests, sendable
 from loadgen.model.base import Model
 from loadtest_operator.api import loadtest, schedule, worker
 
@@ -208,12 +208,12 @@ RULES: dict[type[Model], tuple[Rule, ...]] = {
     ),
     requests.Http: (
         Rule(
-            f"!has(self.headers) || !self.headers.exists(key, key.lowerAscii() in {quoted([*requests.OWN_HEADERS])})",
-            f"headers {', '.join(requests.OWN_HEADERS)} are written by the generator itself: leave them out",
+            f"!has(self.headers) || !self.headers.exists(key, key.lowerAscii() in {quoted([*sendable.OWN_HEADERS])})",
+            f"headers {', '.join(sendable.OWN_HEADERS)} are written by the generator itself: leave them out",
             field=".headers",
         ),
         Rule(
-            f'!has(self.headers) || self.headers.all(key, key.matches(r"{requests.HEADER_NAME}"))',
+            f'!has(self.headers) || self.headers.all(key, key.matches(r"{sendable.HEADER_NAME}"))',
             "a header's name has letters, digits and any of !#$%&'*+-.^_`|~ only",
             field=".headers",
         ),
