@@ -67,17 +67,6 @@ async def test_what_is_not_there_is_nothing_and_deleting_it_is_fine() -> None:
         await kube.delete(CONFIG_MAP, "demo", "it")
 
 
-async def test_put_brings_an_object_to_its_content_whoever_made_it() -> None:
-    cluster = Cluster()
-    async with connected(cluster) as kube:
-        await kube.put(CONFIG_MAP, "demo", "it", a_map(a="1"))
-        await kube.put(CONFIG_MAP, "demo", "it", a_map(a="2"))
-
-    stored = cluster.get(CONFIG_MAP, "demo", "it")
-    assert stored is not None
-    assert stored["data"] == {"a": "2"}
-
-
 async def test_of_two_writers_with_one_version_the_second_gets_a_conflict() -> None:
     async with connected(Cluster()) as kube:
         read = await kube.create(CONFIG_MAP, "demo", a_map())

@@ -16,7 +16,7 @@ from kubernetes.aio import config
 from kubernetes.aio.client import Configuration
 from yarl import URL
 
-from loadtest_operator.adapters.errors import ConflictError, InvalidError, NotFoundError, of_status, translated
+from loadtest_operator.adapters.errors import InvalidError, NotFoundError, of_status, translated
 from loadtest_operator.core.common.kinds import LEASE, Kind
 
 Object = dict[str, Any]
@@ -95,13 +95,6 @@ class KubeApi:
     async def replace(self, kind: Kind, namespace: str, name: str, body: Mapping[str, Any]) -> Object:
         """Raises ConflictError where the object's resourceVersion is no longer the body's."""
         return await self._change("PUT", kind, kind.path(namespace, name), body)
-
-    async def put(self, kind: Kind, namespace: str, name: str, body: Mapping[str, Any]) -> Object:
-        """Create it, or bring it to this content."""
-        try:
-            return await self.create(kind, namespace, body)
-        except ConflictError:
-            return await self.merge_patch(kind, namespace, name, body)
 
     async def delete_own(self, kind: Kind, namespace: str, name: str, owner: str) -> None:
         """As `delete`, but only what belongs to the object with this uid: a name that fits is no proof."""
