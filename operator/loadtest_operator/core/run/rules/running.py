@@ -157,8 +157,9 @@ def beyond_doubt(observed: Observed) -> Step | None:
     tally = observed.tally
     if tally is None or observed.second < 0:
         return None
+    exclude = windows.windows(observed)
     for threshold in observed.plan.thresholds:
-        if threshold.abort_on_fail and (why := _violated(threshold, observed, tally)):
+        if threshold.abort_on_fail and (why := _violated(threshold, observed, tally, exclude)):
             message = f"{why}; abortOnFail stopped the run after {observed.second:.0f} s"
             return _stop_on_evidence(observed, reasons.THRESHOLD_BEYOND_DOUBT, message)
     return None
@@ -267,12 +268,12 @@ def _pod_lost(worker: WorkerView, pod: WorkerPod | None) -> str:
     return ""
 
 
-def _violated(threshold: Threshold, observed: Observed, tally: Tally) -> str | None:
+def _violated(threshold: Threshold, observed: Observed, tally: Tally, exclude: tuple[range, ...]) -> str | None:
     """Beyond doubt, beside faults, and not of the generator's making."""
     return early.beyond_doubt(
         threshold,
         observed.plan,
         tally,
-        exclude=windows.windows(observed),
+        exclude=exclude,
         limited=lambda: verdict.quality(observed, tally).limited,
     )
