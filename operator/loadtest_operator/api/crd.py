@@ -5,9 +5,10 @@ from typing import Any
 import yaml
 
 from loadgen.model.base import Model
-from loadtest_operator.api.cel import IMMUTABLE, ONE_RUN_AT_A_TIME, Rule
+from loadtest_operator.api.cel import IMMUTABLE, ONE_RUN_AT_A_TIME
 from loadtest_operator.api.loadtest import LoadTestSpec
 from loadtest_operator.api.meta import GROUP, VERSION
+from loadtest_operator.api.rule import Rule
 from loadtest_operator.api.schedule import LoadTestScheduleSpec, LoadTestScheduleStatus
 from loadtest_operator.api.status import LoadTestStatus
 from loadtest_operator.api.structural import Schema, structural
