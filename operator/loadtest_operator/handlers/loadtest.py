@@ -10,19 +10,25 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import kopf
+from pydantic import ValidationError
 
 from loadtest_operator.api.meta import GROUP, VERSION
+from loadtest_operator.api.status import LoadTestStatus
 from loadtest_operator.core.common.kinds import LOAD_TEST
 from loadtest_operator.handlers import farewell, gone, janitor
 from loadtest_operator.handlers.context import Context
 from loadtest_operator.handlers.memory import Memory
 from loadtest_operator.handlers.reconcile import reconcile
 
+Object = Mapping[str, Any]
 
-def unfinished(spec: Mapping[str, Any], status: Mapping[str, Any], **_: Any) -> bool:
-    """A run goes on, or a new one is asked for."""
+
+def unfinished(spec: Object, status: Object, meta: Object, **_: Any) -> bool:
+    """A run goes on, a new one is asked for, or the status does not say yet that the newest spec was seen."""
     token = (status.get("run") or {}).get("token")
-    return status.get("phase") != "Finished" or spec.get("runToken", "1") != token
+    if status.get("phase") != "Finished" or spec.get("runToken", "1") != token:
+        return True
+    return bool(status.get("observedGeneration") != meta.get("generation"))
 
 
 def register(registry: kopf.OperatorRegistry, context: Context) -> None:
@@ -53,7 +59,7 @@ def register(registry: kopf.OperatorRegistry, context: Context) -> None:
         hear(context, str(event["type"]), body)
 
 
-def hear(context: Context, event: str, body: Mapping[str, Any]) -> None:
+def hear(context: Context, event: str, body: Object) -> None:
     """What the watch tells: who follows a LoadTest wakes up when its spec has changed, the janitor notes what is due."""
     metadata = body["metadata"]
     if event == "DELETED":
@@ -62,13 +68,24 @@ def hear(context: Context, event: str, body: Mapping[str, Any]) -> None:
     context.known[metadata["uid"]] = (metadata["namespace"], metadata["name"])
     if _is_news(context.memories.get(metadata["uid"]), body):
         context.wake(metadata["uid"])
+    _show_again(context, body)
     janitor.note(context, body)
 
 
-def _is_news(memory: Memory | None, body: Mapping[str, Any]) -> bool:
+def _show_again(context: Context, body: Object) -> None:
+    """A run that another operator process finished: its series, and the alerts on them, outlive a restart."""
+    metadata, status = body["metadata"], body.get("status") or {}
+    if metadata["uid"] in context.memories or unfinished(body["spec"], status, metadata):
+        return
+    if not (status.get("run") or {}).get("cleanupTime"):
+        with contextlib.suppress(ValidationError):  # of another release: what cannot be read is not shown
+            context.metrics.show(metadata["namespace"], metadata["name"], LoadTestStatus.model_validate(status))
+
+
+def _is_news(memory: Memory | None, body: Object) -> bool:
     if memory is None:  # its last run is over; until the watch says so, too, the body is an old one
         status = body.get("status") or {}
-        return status.get("phase") == "Finished" and unfinished(body["spec"], status)
+        return status.get("phase") == "Finished" and unfinished(body["spec"], status, body["metadata"])
     return bool(memory.generation != body["metadata"].get("generation", 0))
 
 

@@ -64,7 +64,8 @@ async def until(holds: Callable[[], object], seconds: float = 30) -> None:
 
 async def test_unfinished_runs_are_followed_and_finished_ones_are_left_alone(tmp_path: Path) -> None:
     cluster = Cluster()
-    finished = {"phase": "Finished", "verdict": "Passed", "run": {"number": 1, "token": "1"}}
+    run = {"number": 1, "token": "1"}
+    finished = {"observedGeneration": 1, "phase": "Finished", "verdict": "Passed", "run": run}
     cluster.put(LOAD_TEST, {**a_load_test(name="old"), "status": finished})
     cluster.put(LOAD_TEST, a_load_test(name="new", suspend=True))
     async with operating(tmp_path, cluster) as process:

@@ -49,7 +49,9 @@ def decide(observed: Observed) -> Decision:
     if _must_begin(observed):
         return _begin(observed)
     if observed.phase is Phase.FINISHED:
-        return Decision(observed.status, wake_after=60.0)
+        # Who waits for the object to be current (GitOps) compares the generations: a changed ttl is taken in, too.
+        seen = {"observed_generation": observed.generation}
+        return Decision(observed.status.model_copy(update=seen), wake_after=60.0)
     refused = _token_refused(observed)
     step = first(_rules(observed), observed)
     # A start that moves takes the faults' times along.
