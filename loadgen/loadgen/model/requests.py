@@ -3,7 +3,6 @@
 Rules between fields are validators here and, word for word where possible, CEL rules in the CRD.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from enum import StrEnum
@@ -12,6 +11,7 @@ from typing import Annotated, Literal, Self, TypeVar
 from pydantic import Field, field_validator, model_validator
 
 from loadgen.model.base import Model, Number, require_exactly_one
+from loadgen.model.prompts import Prompt, json_array, require_a_place
 from loadgen.model.references import FromConfigMap
 from loadgen.model.sendable import HeaderValue, Path, sendable_headers
 
@@ -21,52 +21,6 @@ Milliseconds = Annotated[int, Field(ge=1, le=3_600_000)]
 StatusCode = Annotated[int, Field(ge=100, le=599)]
 
 API_NAME = r"^/?[A-Za-z0-9_.~-]+$"
-PROMPT_HOLE = "{prompt}"
-"""Where the prompt goes in a Gradio function's inputs."""
-
-
-class SyntheticTokens(Model):
-    """Normally distributed prompt lengths, cut at 1."""
-
-    mean: Annotated[int, Field(ge=1, le=1_000_000)]
-    """Mean prompt length in tokens (approximated as words of the generator's vocabulary)."""
-    stddev: Annotated[int, Field(ge=0, le=1_000_000)] = 0
-    """Standard deviation in tokens. Default 0: every prompt has the mean length."""
-
-
-class SyntheticPrompt(Model):
-    """A prompt of random words, different in every request so that a prefix cache does not flatter the target."""
-
-    input_tokens: SyntheticTokens
-    """Length distribution of the prompt."""
-
-
-class JsonlPrompt(FromConfigMap):
-    """Prompts from a file in JSON Lines: {"prompt": "…"} or, for a chat, {"messages": […]} on every line.
-
-    The lines are shuffled by load.seed and dealt out to the workers: none is sent twice before all have been.
-    """
-
-
-class Prompt(Model):
-    """Where a prompt comes from: exactly one of text, synthetic and jsonl."""
-
-    text: Annotated[str, Field(min_length=1, max_length=32768)] | None = None
-    """The same prompt for every request."""
-    synthetic: SyntheticPrompt | None = None
-    """Random words of a given length distribution."""
-    jsonl: JsonlPrompt | None = None
-    """Prompts from a file, line by line."""
-    cache_bust: bool = False
-    """Put four random words and a line break before the text in every request: a prefix cache finds nothing to reuse. Default false."""
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        if self.text is None and self.cache_bust:
-            raise ValueError(
-                "cacheBust is for a text: synthetic prompts and those of a file differ already, leave it out"
-            )
-        return require_exactly_one(self, "text", "synthetic", "jsonl")
 
 
 class OpenAI(Model):
@@ -162,22 +116,11 @@ class Gradio(Model):
     @field_validator("data")
     @classmethod
     def _is_json(cls, data: str) -> str:
-        try:
-            parsed = json.loads(data)
-        except (ValueError, RecursionError) as error:
-            raise ValueError(
-                f"{data[:60]!r} is no JSON array: {error}; write such as '[\"{{prompt}}\", 0.7]'"
-            ) from error
-        if not isinstance(parsed, list):
-            raise ValueError(f"{data[:60]!r} is no JSON array: write the inputs in brackets")
-        return data
+        return json_array(data, '["{prompt}", 0.7]')
 
     @model_validator(mode="after")
     def _prompt_has_a_place(self) -> Self:
-        if self.prompt is not None and PROMPT_HOLE not in self.data:
-            raise ValueError('prompt has no place in data: write "{prompt}" where it belongs')
-        if self.prompt is None and PROMPT_HOLE in self.data:
-            raise ValueError("data holds {prompt}: set prompt, which says what stands in for it")
+        require_a_place(self.prompt, self.data, "data")
         return self
 
     @model_validator(mode="after")

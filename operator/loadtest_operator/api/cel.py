@@ -8,7 +8,7 @@ case: every list and text it touches has a bound, and lists of lists are only wa
 
 from typing import Any
 
-from loadgen.model import access, plan, references, requests, sendable
+from loadgen.model import access, plan, prompts, references, requests, sendable
 from loadgen.model.base import Model
 from loadtest_operator.api import loadtest, schedule, worker
 from loadtest_operator.api.rule import Rule, each, exactly_one, harmless, quoted, unchanged, within_timeout
@@ -178,7 +178,7 @@ RULES: dict[type[Model], tuple[Rule, ...]] = {
             field=".data",
         ),
     ),
-    requests.Prompt: (
+    prompts.Prompt: (
         exactly_one("text", "synthetic", "jsonl"),
         Rule(
             "has(self.text) || !self.cacheBust",

@@ -18,8 +18,8 @@ from loadgen.model.requests import OpenAIChat
 
 if TYPE_CHECKING:
     from loadgen.model.plan import Plan
+    from loadgen.model.prompts import JsonlPrompt
     from loadgen.model.references import Material, Reference
-    from loadgen.model.requests import JsonlPrompt
 
 AUTHORIZATION, TLS = "target.authorization", "target.tls"
 OPEN = Access()

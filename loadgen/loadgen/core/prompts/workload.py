@@ -23,9 +23,9 @@ import numpy as np
 from loadgen.core.prompts import material as read
 from loadgen.core.prompts.conversation import Conversations
 from loadgen.core.prompts.words import WORDS
+from loadgen.model.prompts import PROMPT_HOLE
 from loadgen.model.references import NO_MATERIAL
 from loadgen.model.requests import (
-    PROMPT_HOLE,
     Asked,
     Gradio,
     Http,
@@ -37,8 +37,9 @@ from loadgen.model.requests import (
 if TYPE_CHECKING:
     from loadgen.core.schedule.segment import Segment
     from loadgen.model.plan import Plan
+    from loadgen.model.prompts import Prompt, SyntheticTokens
     from loadgen.model.references import Material
-    from loadgen.model.requests import OpenAI, Prompt, SyntheticTokens
+    from loadgen.model.requests import OpenAI
 
 BODIES, LINES = 3, 5
 """First part of the spawn key of the random streams of bodies, and of the order of files."""
