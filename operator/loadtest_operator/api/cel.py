@@ -90,12 +90,16 @@ HEADERS_ONCE = Rule(
     "requests[].http.headers must not have the header that target.authorization sets from a Secret",
     field=".requests",
 )
+ASKED = {str(requests.Request.model_fields[name].alias): asked for name, asked in requests.PROTOCOLS.items()}
+"""What may be asked, by its name in the CRD."""
 TEXTS = (
     "self.requests.map(r, "
-    "(has(r.openAIChat) && has(r.openAIChat.prompt.text) ? r.openAIChat.prompt.text.size() : 0) "
-    "+ (has(r.openAICompletions) && has(r.openAICompletions.prompt.text) ? r.openAICompletions.prompt.text.size() : 0) "
-    "+ (has(r.gradio) ? r.gradio.data.size() : 0) "
-    "+ (has(r.gradio) && has(r.gradio.prompt) && has(r.gradio.prompt.text) ? r.gradio.prompt.text.size() : 0) "
+    + "".join(
+        f"(has(r.{one}) && has(r.{one}.prompt) && has(r.{one}.prompt.text) ? r.{one}.prompt.text.size() : 0) + "
+        for one, asked in ASKED.items()
+        if "prompt" in asked.model_fields
+    )
+    + "(has(r.gradio) ? r.gradio.data.size() : 0) "
     "+ (has(r.http) && has(r.http.body) ? r.http.body.size() : 0) "
     "+ (has(r.http) && has(r.http.headers) ? r.http.headers.map(key, r.http.headers[key].size()).sum() : 0)).sum()"
 )
@@ -187,7 +191,7 @@ RULES: dict[type[Model], tuple[Rule, ...]] = {
         ),
     ),
     requests.Request: (
-        exactly_one("openAIChat", "openAICompletions", "gradio", "http"),
+        exactly_one(*ASKED),
         *(within_timeout(field) for field in ("firstByteTimeoutSeconds", "stallTimeoutSeconds")),
         Rule("!(has(self.weight) && has(self.ratePerSecond))", "set weight or ratePerSecond, not both"),
     ),

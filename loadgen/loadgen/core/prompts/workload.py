@@ -23,6 +23,7 @@ import numpy as np
 from loadgen.core.prompts import material as read
 from loadgen.core.prompts.conversation import Conversations
 from loadgen.core.prompts.words import WORDS
+from loadgen.core.protocols.table import POSTED
 from loadgen.model.prompts import PROMPT_HOLE
 from loadgen.model.references import NO_MATERIAL
 from loadgen.model.requests import (
@@ -30,7 +31,6 @@ from loadgen.model.requests import (
     Gradio,
     Http,
     OpenAIChat,
-    OpenAICompletions,
     for_every_protocol,
 )
 
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from loadgen.model.plan import Plan
     from loadgen.model.prompts import Prompt, SyntheticTokens
     from loadgen.model.references import Material
-    from loadgen.model.requests import OpenAI
 
 BODIES, LINES = 3, 5
 """First part of the spawn key of the random streams of bodies, and of the order of files."""
@@ -113,7 +112,7 @@ class BodyFactory:
         chat = self._requests[request_index].open_ai_chat
         if chat is None:
             raise ValueError(f"request {request_index} is no chat")
-        whole = {**template(chat), "messages": [HOLE]}
+        whole = {**_document(chat), "messages": [HOLE]}
         head, tail = _written(whole).split(b'"%b"' % _inside(HOLE))
         return Conversations(chat.turns, _prompts(chat.prompt, self._generator), head, tail)
 
@@ -134,16 +133,16 @@ def _page(asked: Http, making: _Making) -> Source:
     return _constant((asked.body or "").encode())
 
 
+def _posted(asked: Any, making: _Making) -> Source:
+    return _with_texts(_document(asked), HOLE, asked.prompt, making)
+
+
 def _chat(asked: OpenAIChat, making: _Making) -> Source:
     """The prompt is the user's message; a line of a file is all the messages."""
     if asked.prompt.jsonl is None:
-        return _filled(template(asked), HOLE, asked.prompt, making.generator)
+        return _posted(asked, making)
     lines = read.prompts(asked.prompt.jsonl, making.material, chat=True)
-    return _dealt(lines, _written({**template(asked), "messages": HOLE}).split(b'"%b"' % _inside(HOLE)), making)
-
-
-def _completion(asked: OpenAICompletions, making: _Making) -> Source:
-    return _with_texts(template(asked), HOLE, asked.prompt, making)
+    return _dealt(lines, _written({**_document(asked), "messages": HOLE}).split(b'"%b"' % _inside(HOLE)), making)
 
 
 def _function(asked: Gradio, making: _Making) -> Source:
@@ -152,9 +151,13 @@ def _function(asked: Gradio, making: _Making) -> Source:
 
 
 SOURCES: Mapping[type[Asked], Callable[[Any, _Making], Source]] = for_every_protocol(
-    {OpenAIChat: _chat, OpenAICompletions: _completion, Gradio: _function, Http: _page}
+    {**dict.fromkeys(POSTED, _posted), OpenAIChat: _chat, Gradio: _function, Http: _page}
 )
 """What makes the bodies of each protocol."""
+
+
+def _document(asked: Asked) -> dict[str, Any]:
+    return POSTED[type(asked)].document(asked, HOLE)
 
 
 def _with_texts(document: dict[str, Any], hole: str, prompt: Prompt | None, making: _Making) -> Source:
@@ -206,22 +209,3 @@ def _written(document: dict[str, Any]) -> bytes:
 def _inside(text: str) -> bytes:
     """As it stands between the quotes of a JSON text."""
     return json.dumps(text)[1:-1].encode()
-
-
-def template(asked: OpenAI) -> dict[str, Any]:
-    """A completion whose prompt is still a hole: a chat's message, or a text to continue."""
-    chat = isinstance(asked, OpenAIChat)
-    prompt = {"messages": [{"role": "user", "content": HOLE}]} if chat else {"prompt": HOLE}
-    return {"model": asked.model, **prompt, **sampling(asked)}
-
-
-def sampling(asked: OpenAI) -> dict[str, Any]:
-    """Options that the plan sets; usage is asked for in streams, for servers tell it only then."""
-    options: dict[str, Any] = {"stream": asked.stream}
-    if asked.stream and asked.include_usage:
-        options["stream_options"] = {"include_usage": True}
-    if asked.output_limit is not None:
-        options["max_tokens" if asked.max_tokens is not None else "max_completion_tokens"] = asked.output_limit
-    if asked.temperature is not None:
-        options["temperature"] = float(asked.temperature)
-    return options

@@ -8,25 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from loadgen.model.requests import (
-    Asked,
-    Gradio,
-    GradioProtocol,
-    Http,
-    OpenAI,
-    OpenAIChat,
-    OpenAICompletions,
-    for_every_protocol,
-)
+from loadgen.core.protocols.table import POSTED
+from loadgen.model.requests import Asked, Gradio, GradioProtocol, Http, for_every_protocol
 
 Pieces = tuple[bytes, ...]
 _STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-_CHAT = b'data: {"id":"0","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":" word"}}]}\n\n'
-_DONE = b"data: [DONE]\n\n"
-_TEXT = b'data: {"id":"0","object":"text_completion","choices":[{"index":0,"text":" word"}]}\n\n'
-_WHOLE = (
-    b'{"choices":[{"message":{"role":"assistant","content":"word"},"text":"word"}],"usage":{"completion_tokens":1}}'
-)
 _GENERATING = b'event: generating\ndata: ["word"]\n\n'
 _MESSAGE = b'data: {"msg":"process_%b","event_id":"0","output":{"data":[%b],"duration":0.1,"render_config":null},"success":true}\n\n'
 _NO_BODY = (204, 304)
@@ -47,8 +33,9 @@ def _stream(event: bytes, events: int, end: bytes) -> Pieces:
     return (_STREAM_HEAD + first, *rest, b"%x\r\n%b\r\n0\r\n\r\n" % (len(end), end))
 
 
-def _openai(event: bytes) -> Callable[[OpenAI, int], tuple[Pieces, ...]]:
-    return lambda asked, events: (_stream(event, events, _DONE) if asked.stream else _whole(_WHOLE),)
+def _posted(asked: Any, events: int) -> tuple[Pieces, ...]:
+    spoken = POSTED[type(asked)]
+    return (_stream(spoken.event, events, spoken.end) if asked.streams else _whole(spoken.whole),)
 
 
 def _http(asked: Http, _events: int) -> tuple[Pieces, ...]:
@@ -74,5 +61,5 @@ _FUNCTIONS: Mapping[GradioProtocol, Callable[[int], tuple[Pieces, ...]]] = {
     GradioProtocol.PREDICT: lambda _events: (_whole(b'{"data":["word"]}'),),
 }
 _ANSWERS: Mapping[type[Asked], Callable[[Any, int], tuple[Pieces, ...]]] = for_every_protocol(
-    {OpenAIChat: _openai(_CHAT), OpenAICompletions: _openai(_TEXT), Gradio: _gradio, Http: _http}
+    {**dict.fromkeys(POSTED, _posted), Gradio: _gradio, Http: _http}
 )

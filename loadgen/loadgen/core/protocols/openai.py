@@ -16,12 +16,18 @@ list, an unknown kind of content. They never make an answer wrong; only what is 
 from __future__ import annotations
 
 import contextlib
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from msgspec import Struct
 
+from loadgen.core.protocols.posted import Posted
 from loadgen.core.protocols.sse import ParseError
+from loadgen.model.requests import OpenAIChat
+
+if TYPE_CHECKING:
+    from loadgen.model.requests import OpenAI
 
 T = TypeVar("T", bound=Struct)
 
@@ -249,3 +255,37 @@ def error_text(error: Any) -> str:
     if isinstance(error, dict):
         error = error.get("message") or error.get("type") or error
     return str(error)[:ERROR_LENGTH]
+
+
+def document(asked: OpenAI, hole: str) -> dict[str, Any]:
+    """A completion: a chat's message, or a text to continue."""
+    chat = isinstance(asked, OpenAIChat)
+    prompt = {"messages": [{"role": "user", "content": hole}]} if chat else {"prompt": hole}
+    return {"model": asked.model, **prompt, **_sampling(asked)}
+
+
+def _sampling(asked: OpenAI) -> dict[str, Any]:
+    """Options that the plan sets; usage is asked for in streams, for servers tell it only then."""
+    options: dict[str, Any] = {"stream": asked.stream}
+    if asked.stream and asked.include_usage:
+        options["stream_options"] = {"include_usage": True}
+    if asked.output_limit is not None:
+        options["max_tokens" if asked.max_tokens is not None else "max_completion_tokens"] = asked.output_limit
+    if asked.temperature is not None:
+        options["temperature"] = float(asked.temperature)
+    return options
+
+
+CHAT = Posted(
+    document,
+    decode,
+    sign=b'"choices"',
+    whole=b'{"choices":[{"message":{"role":"assistant","content":"word"}}],"usage":{"completion_tokens":1}}',
+    event=b'data: {"id":"0","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":" word"}}]}\n\n',
+    end=b"data: [DONE]\n\n",
+)
+COMPLETIONS = replace(
+    CHAT,
+    whole=b'{"choices":[{"text":"word"}],"usage":{"completion_tokens":1}}',
+    event=b'data: {"id":"0","object":"text_completion","choices":[{"index":0,"text":" word"}]}\n\n',
+)

@@ -16,6 +16,7 @@ from loadgen import __version__
 from loadgen.core.prompts.conversation import Conversations
 from loadgen.core.prompts.workload import BodyFactory
 from loadgen.core.protocols import gradio
+from loadgen.core.protocols.table import POSTED
 from loadgen.core.schedule.segment import Segment
 from loadgen.model.plan import Plan
 from loadgen.model.references import NO_MATERIAL, Material
@@ -25,9 +26,7 @@ from loadgen.model.requests import (
     Gradio,
     GradioProtocol,
     Http,
-    OpenAI,
     OpenAIChat,
-    OpenAICompletions,
     Request,
     for_every_protocol,
 )
@@ -125,14 +124,15 @@ def _kind(request: Request, index: int, bodies: BodyFactory, target: Target, met
     return KINDS[type(request.asked)](request.asked, making)
 
 
-def _completion(asked: OpenAI, making: _Making) -> StreamKind | WholeKind:
-    kind = StreamKind if asked.stream else WholeKind
-    head = _json_head(asked.path, making.target, stream=asked.stream)
-    return kind(head, making.body, making.timeout_ns, making.meter)
+def _posted(asked: Any, making: _Making) -> StreamKind | WholeKind:
+    spoken = POSTED[type(asked)]
+    head = _json_head(asked.path, making.target, spoken.accepts(streams=asked.streams))
+    common = (head, making.body, making.timeout_ns, making.meter, spoken.decode)
+    return StreamKind(*common, parser=spoken.parser) if asked.streams else WholeKind(*common)
 
 
 def _chat(asked: OpenAIChat, making: _Making) -> Kind:
-    one = _completion(asked, making)
+    one = _posted(asked, making)
     return TalkKind(one, making.conversations(), making.timeout_ns) if asked.turns > 1 else one
 
 
@@ -141,12 +141,12 @@ def _gradio(asked: Gradio, making: _Making) -> Kind:
 
 
 def _predict(asked: Gradio, making: _Making) -> Kind:
-    head = _json_head(asked.path, making.target, stream=False)
+    head = _json_head(asked.path, making.target)
     return WholeKind(head, making.body, making.timeout_ns, making.meter, gradio.decode_predict)
 
 
 def _call(asked: Gradio, making: _Making, session: Callable[[], str] | None = None) -> Kind:
-    head = _json_head(asked.path, making.target, stream=False)
+    head = _json_head(asked.path, making.target)
     listening = _head("GET", asked.listening(KEY), {"Accept": "text/event-stream"}, making.target) + b"\r\n"
     decode, parts = gradio.STREAMED[asked.protocol], listening.split(KEY.encode(), 1)
     return CallKind(head, making.body, parts, making.timeout_ns, making.meter, decode, session)
@@ -181,7 +181,7 @@ def _http(http: Http, making: _Making) -> HttpKind:
 
 
 KINDS: Mapping[type[Asked], Callable[[Any, _Making], Kind]] = for_every_protocol(
-    {OpenAIChat: _chat, OpenAICompletions: _completion, Gradio: _gradio, Http: _http}
+    {**dict.fromkeys(POSTED, _posted), OpenAIChat: _chat, Gradio: _gradio, Http: _http}
 )
 """What sends and judges each protocol."""
 
@@ -195,9 +195,8 @@ def _holds(expected: ExpectBody | None) -> Callable[[bytes], object] | None:
     return lambda body: wanted in body
 
 
-def _json_head(path: str, target: Target, *, stream: bool) -> bytes:
+def _json_head(path: str, target: Target, accept: str = "application/json") -> bytes:
     """Up to the value of Content-Length."""
-    accept = "text/event-stream" if stream else "application/json"
     head = _head("POST", path, {"Accept": accept, "Content-Type": "application/json"}, target)
     return head + b"Content-Length: "
 

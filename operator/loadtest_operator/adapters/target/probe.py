@@ -26,11 +26,12 @@ from loadgen.core.prompts.workload import BodyFactory
 from loadgen.core.protocols import gradio
 from loadgen.core.protocols.openai import ChunkKind
 from loadgen.core.protocols.sse import ParseError, SseParser
+from loadgen.core.protocols.table import POSTED
 from loadgen.core.schedule.segment import Segment
 from loadgen.model.access import Access
 from loadgen.model.plan import Plan
 from loadgen.model.references import NO_MATERIAL, Material
-from loadgen.model.requests import Gradio, GradioProtocol, Request
+from loadgen.model.requests import Gradio, GradioProtocol, Http, Request
 from loadtest_operator.adapters.errors import AdapterError, ForbiddenError, RetryableError, translated
 from loadtest_operator.adapters.kube.api import KubeApi
 from loadtest_operator.adapters.workers.http import prefix
@@ -192,16 +193,13 @@ def _not_the_servers(status: int, body: bytes) -> None:
 
 def _shape(request: Request) -> tuple[str, str, dict[str, str], Container[int]]:
     """Method, path, headers and expected statuses, as the workers have them."""
-    asked = request.open_ai or request.gradio
-    if asked is not None:
-        streams = request.open_ai is not None and request.open_ai.stream
-        accept = "text/event-stream" if streams else "application/json"
+    asked, spoken = request.asked, POSTED.get(type(request.asked))
+    if not isinstance(asked, Http):
+        accept = spoken.accepts(streams=asked.streams) if spoken else "application/json"
         return "POST", asked.path, {**COMMON, "Accept": accept, "Content-Type": "application/json"}, SUCCESSFUL
-    if request.http is None:
-        raise ValueError(f"request {request.name} has no kind")
-    given = {name.lower() for name in request.http.headers}
+    given = {name.lower() for name in asked.headers}
     common = {name: value for name, value in COMMON.items() if name.lower() not in given}
-    return request.http.method, request.http.path, {**common, **request.http.headers}, request.http.expect_status
+    return asked.method, asked.path, {**common, **asked.headers}, asked.expect_status
 
 
 def _with_host(headers: Mapping[str, str], view: TargetView) -> dict[str, str]:
@@ -223,11 +221,12 @@ def _base(view: TargetView) -> str:
 
 
 def _lacking(request: Request, answer: _Answer, what: str, excerpt: str, *, quoted: bool) -> str:
-    """A completion without a choice is no answer, whatever its status; nor is a page without the text it must contain.
+    """A completion without its sign (a choice) is no answer, whatever its status; nor is a page without the text it must contain.
 
     Regular expressions are left to the workers: a bad one (they may take for ever) would stop the operator for all.
     """
-    if request.open_ai is not None and b'"choices"' not in answer.body:
+    spoken = POSTED.get(type(request.asked))
+    if spoken is not None and spoken.sign not in answer.body:
         return f"{what} answered {answer.status} without any output{excerpt}"
     if request.gradio is not None:
         wrong = _called(request.gradio, answer.body)

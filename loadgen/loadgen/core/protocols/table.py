@@ -1,0 +1,14 @@
+"""The protocols in which JSON is posted."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from loadgen.core.protocols import openai
+from loadgen.core.protocols.posted import Posted
+from loadgen.model.requests import OpenAIChat, OpenAICompletions
+
+POSTED: Mapping[type[Any], Posted] = {
+    OpenAIChat: openai.CHAT,
+    OpenAICompletions: openai.COMPLETIONS,
+}
+"""By what is asked."""
