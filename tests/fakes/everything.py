@@ -15,6 +15,7 @@ MESSAGES = (
 ANSWERS: tuple[tuple[bytes, bytes], ...] = (
     (b"POST /v1/chat/completions ", body(b'{"choices":[{"message":{"content":"word"},"finish_reason":"stop"}]}')),
     (b"POST /v1/completions ", body(b'{"choices":[{"text":"word","finish_reason":"stop"}]}')),
+    (b"POST /v1/embeddings ", body(b'{"data":[{"index":0,"embedding":[0.25,-0.5]}]}')),
     (b"GET /gradio_api/call/", STREAM_HEAD + b"".join(map(chunk, (*CALLED, b"")))),
     (b"POST /gradio_api/call/", JOINED),
     (b"POST /gradio_api/queue/join ", JOINED),

@@ -6,6 +6,7 @@ fractional is an integer or a decimal string.
 """
 
 import re
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Any, TypeVar
 
@@ -61,6 +62,12 @@ def require_exactly_one(model: ModelT, *fields: str) -> ModelT:
     """Raises ValueError unless exactly one of the optional members is set."""
     given = [field for field in fields if getattr(model, field) is not None]
     if len(given) != 1:
-        names = " and ".join(type(model).model_fields[field].alias or field for field in fields)
+        names = listed([type(model).model_fields[field].alias or field for field in fields])
         raise ValueError(f"set exactly one of {names}, not {len(given)}")
     return model
+
+
+def listed(names: Sequence[str]) -> str:
+    """One, two and three: as people write it."""
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last

@@ -14,6 +14,7 @@ from loadgen.model.base import Model, Number, require_exactly_one
 from loadgen.model.prompts import Prompt, json_array, require_a_place
 from loadgen.model.references import FromConfigMap
 from loadgen.model.sendable import HeaderValue, Path, sendable_headers
+from loadgen.model.serving import OpenAIEmbeddings
 
 T = TypeVar("T")
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=40)]
@@ -219,11 +220,12 @@ class Http(Model):
         return self
 
 
-Asked = OpenAIChat | OpenAICompletions | Gradio | Http
+Asked = OpenAIChat | OpenAICompletions | OpenAIEmbeddings | Gradio | Http
 """What is sent, in the words of one protocol."""
 PROTOCOLS: Mapping[str, type[Asked]] = {
     "open_ai_chat": OpenAIChat,
     "open_ai_completions": OpenAICompletions,
+    "open_ai_embeddings": OpenAIEmbeddings,
     "gradio": Gradio,
     "http": Http,
 }
@@ -249,7 +251,7 @@ class Slo(Model):
 
 
 class Request(Model):
-    """One kind of request in the mix. Exactly one of openAIChat, openAICompletions, gradio and http says what is sent."""
+    """One kind of request in the mix. Exactly one of the fields from openAIChat on says what is sent."""
 
     name: Name
     """Name that thresholds refer to."""
@@ -269,6 +271,8 @@ class Request(Model):
     """A chat completion in OpenAI's protocol."""
     open_ai_completions: Annotated[OpenAICompletions | None, Field(alias="openAICompletions")] = None
     """A completion in OpenAI's older protocol."""
+    open_ai_embeddings: Annotated[OpenAIEmbeddings | None, Field(alias="openAIEmbeddings")] = None
+    """A text's embedding, in OpenAI's protocol."""
     gradio: Gradio | None = None
     """A call of a function of a Gradio app."""
     http: Http | None = None

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from loadgen.model.base import listed
 from loadtest_operator.api import worker
 
 STAGES = "self.load.stages.map(s, s.name)"
@@ -30,8 +31,7 @@ class Rule:
 def exactly_one(*fields: str) -> Rule:
     """Exactly one of the optional members is set."""
     given = f"[{', '.join(f'has(self.{field})' for field in fields)}].filter(given, given).size()"
-    names = " and ".join(fields)
-    return Rule(f"{given} == 1", f"set exactly one of {names}")
+    return Rule(f"{given} == 1", f"set exactly one of {listed(fields)}")
 
 
 def within_timeout(field: str) -> Rule:

@@ -20,6 +20,7 @@ ASKED: dict[str, dict[str, Any]] = {
     "a conversation": {"openAIChat": {"model": "m", "prompt": {"text": "hi"}, "turns": 3}},
     "a completion": {"openAICompletions": {"model": "m", "prompt": {"text": "hi"}}},
     "a completion in one piece": {"openAICompletions": {"model": "m", "prompt": {"text": "hi"}, "stream": False}},
+    "an embedding": {"openAIEmbeddings": {"model": "m", "prompt": {"text": "hi"}}},
     "a call": {"gradio": {"apiName": "predict", "data": "[]"}},
     "a join": {"gradio": {"fnIndex": 0, "data": "[]", "protocol": "QueueJoin"}},
     "a prediction": {"gradio": {"apiName": "predict", "data": "[]", "protocol": "Predict"}},

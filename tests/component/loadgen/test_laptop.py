@@ -21,6 +21,8 @@ from fakes.bad import serve as serve_badly
 from fakes.everything import everything
 from fakes.serving import Server, serving
 from loadgen.model.report import Verdict
+from loadgen.model.requests import PROTOCOLS as ASKED
+from loadgen.model.requests import Request
 
 ROOT = Path(__file__).parents[3]
 CODES = {Verdict.PASSED: 0, Verdict.FAILED: 1, Verdict.INCONCLUSIVE: 3}
@@ -29,6 +31,7 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
     "whole": {"openAIChat": {"model": "m", "prompt": {"text": "hi"}, "stream": False}},
     "talk": {"openAIChat": {"model": "m", "prompt": {"text": "hi"}, "turns": 2}},
     "text": {"openAICompletions": {"model": "m", "prompt": {"text": "hi"}}},
+    "embedding": {"openAIEmbeddings": {"model": "m", "prompt": {"text": "hi"}}},
     "call": {"gradio": {"apiName": "predict", "data": "[]"}},
     "join": {"gradio": {"fnIndex": 0, "data": "[]", "protocol": "QueueJoin"}},
     "predict": {"gradio": {"apiName": "predict", "data": "[]", "protocol": "Predict", "basePath": "/"}},
@@ -51,7 +54,7 @@ def fences() -> Iterator[tuple[str, Any]]:
 def plan_of(document: Any) -> dict[str, Any] | None:
     """What of a document can be run: a test, a schedule's test, or requests (then with a stage, and one that has a weight)."""
     if isinstance(document, list):
-        names = {"http", "gradio", "openAIChat", "openAICompletions"}
+        names = {str(Request.model_fields[name].alias) for name in ASKED}
         return {"requests": [*document, WEIGHTED], **STAGES} if all(names & set(one) for one in document) else None
     if "requests" not in inner(document):
         return None

@@ -262,7 +262,7 @@ KEY = {"secretKeyRef": {"name": "gateway", "key": "token"}}
 @pytest.mark.parametrize(
     ("target", "problem"),
     [
-        ({"authorization": {}}, "spec.target.authorization: set exactly one of bearer and basic and header, not 0"),
+        ({"authorization": {}}, "spec.target.authorization: set exactly one of bearer, basic and header, not 0"),
         ({"authorization": {"bearer": {"key": "x"}}}, "spec.target.authorization.bearer.secretKeyRef: Field required"),
         ({"tls": {}}, "spec.target.tls: set ca, serverName or both"),
         (

@@ -125,8 +125,8 @@ def decode(data: bytes) -> ChunkKind:
         if not isinstance(error, msgspec.ValidationError) or data.strip() == b"[DONE]":
             return _not_json(data, error)
         chunk = _leniently(data)
-    if chunk.error is not None and _says_something(chunk.error):
-        return ChunkKind(error=error_text(chunk.error))
+    if wrong := error_of(chunk.error):
+        return ChunkKind(error=wrong)
     return _kind(chunk) if chunk.choices is not None else _without_choices(data, chunk)
 
 
@@ -248,6 +248,11 @@ def _has_sound(audio: _Audio | None) -> bool:
 def _says_something(error: Any) -> bool:
     """Nothing, however it is written, is no error; nor is an object whose every field is empty."""
     return any(_says_something(one) for one in error.values()) if isinstance(error, dict) else bool(error)
+
+
+def error_of(error: Any) -> str:
+    """What a message's error says; empty where it says nothing and so is none."""
+    return error_text(error) if error is not None and _says_something(error) else ""
 
 
 def error_text(error: Any) -> str:
