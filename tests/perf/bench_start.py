@@ -267,7 +267,7 @@ def target_gone(run: Run) -> Iterator[None]:
 @contextmanager
 def proxy_frozen(run: Run) -> Iterator[None]:
     """With its fault in force."""
-    run.tests.first(lambda test: any(_in_force(fault) for fault in test["status"].get("faults", [])), 30)
+    run.tests.first(lambda test: any(_in_force(fault) for fault in test.get("status", {}).get("faults", [])), 30)
     selector = f"loadtest.dev/name={run.name},loadtest.dev/component=proxy"
     names = {pod["metadata"]["name"] for pod in run.bench.cluster.list("pods", selector)}
     frozen = [pid for pid in worker_processes(run.bench.cluster.namespace, run.name) if _hostname(pid) in names]
