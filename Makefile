@@ -12,7 +12,7 @@ export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 UV := $(CURDIR)/.tools/bin/uv
 RUN := $(CURDIR)/.venv/bin
 
-.PHONY: help setup fmt lint types contracts unit component contract e2e test demo bench crds images cluster-up cluster-down clean soak bench-operator truth oracle mutants simulations
+.PHONY: help setup fmt lint types contracts unit component contract e2e test demo bench crds images cluster-up cluster-down clean soak bench-start bench-operator truth oracle mutants simulations
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -101,6 +101,9 @@ demo: setup ## from nothing to a verdict on a real model, live
 
 soak: setup ## a hundred short runs with random kills, on the local cluster
 	@KUBECONFIG="$(CURDIR)/.localcluster/kubeconfig" PATH="$(CURDIR)/.localcluster/bin:$$PATH" $(RUN)/python tests/soak/soak.py --runs 100 --minutes 60
+
+bench-start: setup ## how long a user waits: creation → first request, load end → verdict, abort → end, on the local cluster
+	@KUBECONFIG="$(CURDIR)/.localcluster/kubeconfig" PATH="$(CURDIR)/.localcluster/bin:$$PATH" $(RUN)/python tests/perf/bench_start.py
 
 bench-operator: setup ## what the operator costs: CPU, memory, API calls, on the local cluster
 	@KUBECONFIG="$(CURDIR)/.localcluster/kubeconfig" PATH="$(CURDIR)/.localcluster/bin:$$PATH" $(RUN)/python tests/perf/bench_operator.py

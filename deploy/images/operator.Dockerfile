@@ -21,6 +21,8 @@ COPY operator /src/operator
 RUN /tools/bin/uv pip install --python /tools/bin/python --target /app --no-deps --no-build-isolation --compile-bytecode --quiet .
 
 FROM ${PYTHON_IMAGE}
+# Python's own images leave their library uncompiled, and this user may not write: each start would compile it again.
+RUN python -m compileall -q "$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" -x '/(test|lib2to3|site-packages|dist-packages)/'
 COPY --from=dependencies /venv /venv
 ENV PATH=/venv/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 65532:65532

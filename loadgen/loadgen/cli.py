@@ -146,22 +146,6 @@ app.command()(commands.sweep(_player))
 app.command()(commands.plan)
 
 
-@app.command(hidden=True)
-def worker() -> None:
-    """Run as a worker pod; settings come from the environment."""
-    from loadgen.runtime.worker import main as runtime
-
-    raise typer.Exit(runtime.main())
-
-
-@app.command(hidden=True)
-def proxy() -> None:
-    """Run as a delay proxy; settings come from the environment."""
-    from loadgen.runtime.proxy import main as runtime
-
-    raise typer.Exit(runtime.main())
-
-
 def _show(report: Report) -> None:
     console = Console()
     if console.is_terminal:

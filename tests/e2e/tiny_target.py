@@ -1,14 +1,18 @@
-"""A target that tells the truth: it answers every GET at once and counts who asked for what.
+"""A target that tells the truth: it answers every GET at once and counts who asked for what, and when.
 
-GET /counts gives {path: {client address: requests}}. Runs in a pod, from a ConfigMap, with nothing but Python.
+GET /counts gives {path: {client address: requests}}, GET /times the first and the last of them, in seconds since the epoch:
+{path: {client address: [first, last]}}. Runs in a pod, from a ConfigMap, with nothing but Python.
 """
 
 import json
+import time
 from collections import Counter
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock
 
 COUNTS: Counter[tuple[str, str]] = Counter()
+TIMES: dict[tuple[str, str], list[float]] = {}
 LOCK = Lock()
 PORT = 8000
 
@@ -22,10 +26,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Count it, answer it."""
-        body = counts() if self.path == "/counts" else b"ok\n"
-        if self.path not in ("/counts", "/ready"):
-            with LOCK:
-                COUNTS[self.path, self.client_address[0]] += 1
+        body = ASKED[self.path]() if self.path in ASKED else b"ok\n"
+        if self.path not in (*ASKED, "/ready"):
+            note((self.path, self.client_address[0]), time.time())
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -35,13 +38,32 @@ class Handler(BaseHTTPRequestHandler):
         """Silence."""
 
 
+def note(who: tuple[str, str], now: float) -> None:
+    """One more request."""
+    with LOCK:
+        COUNTS[who] += 1
+        TIMES.setdefault(who, [now, now])[1] = now
+
+
 def counts() -> bytes:
     """Requests by path and client, as JSON."""
-    found: dict[str, dict[str, int]] = {}
+    return _by_path(COUNTS)
+
+
+def times() -> bytes:
+    """When the first and the last came, by path and client, as JSON."""
+    return _by_path(TIMES)
+
+
+def _by_path(known: Mapping[tuple[str, str], object]) -> bytes:
+    found: dict[str, dict[str, object]] = {}
     with LOCK:
-        for (path, client), number in COUNTS.items():
-            found.setdefault(path, {})[client] = number
-    return json.dumps(found).encode()
+        for (path, client), value in known.items():
+            found.setdefault(path, {})[client] = value
+        return json.dumps(found).encode()
+
+
+ASKED = {"/counts": counts, "/times": times}
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from loadtest_operator.core.common.kinds import Kind
@@ -44,8 +45,10 @@ class ProbeTarget:
 
 @dataclass(frozen=True, slots=True)
 class StartWorkers:
-    """Tell each worker second 0 on its own clock, nanoseconds since 1970, by worker index."""
+    """Tell each worker second 0 on its own clock, nanoseconds since 1970, by worker index. Not any more when it is too near."""
 
+    second_zero: datetime
+    """On the operator's clock."""
     start_at: Mapping[int, int]
 
 

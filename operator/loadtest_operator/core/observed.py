@@ -36,6 +36,8 @@ class WorkerView:
     offset: int = 0
     """Its clock minus ours, nanoseconds, from the poll with the shortest round trip."""
     samples: int = 0
+    round_trip: int = 0
+    """The longest of the polls so far, nanoseconds."""
     collected: int = 0
     """Number of the newest delta that we have."""
 
@@ -97,6 +99,8 @@ class Observed:
     generation: int
     status: LoadTestStatus
     settings: Settings = field(default_factory=Settings)
+    write_seconds: float = 0.0
+    """How long the last write of the status took."""
     spec: LoadTestSpec | None = None
     """Nothing where the spec is invalid; then `problems` says why."""
     problems: tuple[str, ...] = ()

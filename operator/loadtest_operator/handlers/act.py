@@ -39,7 +39,7 @@ from loadtest_operator.core.common.kinds import CONFIG_MAP, EVENT, JOB, LOAD_TES
 from loadtest_operator.core.evidence import events, report
 from loadtest_operator.core.faults import machine
 from loadtest_operator.core.fleet import manifests
-from loadtest_operator.core.observed import Observed, Stored
+from loadtest_operator.core.observed import Observed, ProbeResult, Stored
 from loadtest_operator.core.run import guard
 from loadtest_operator.core.scaling import timeline
 from loadtest_operator.handlers import providers
@@ -48,6 +48,8 @@ from loadtest_operator.handlers.memory import Memory, RunMemory
 
 QUICK_PROBE_SECONDS = 1.0
 """Most targets have answered by then: they need no other look."""
+LATEST_TOLD = timedelta(milliseconds=200)
+"""A worker told later than this before second 0 may miss it."""
 TIMELINE_EVERY = timedelta(seconds=5)
 CREATES = (Create, CreateToken, SaveTimeline, StoreReport, StartWorkers, InjectFault)
 
@@ -123,11 +125,22 @@ async def _probe(context: Context, observed: Observed, run: RunMemory, _action: 
         way = Way.of(observed.target, observed.valid_spec.target.access, run.found.material, own=own)
         probing = context.prober.probe(observed.plan, observed.target, run.probe, way, run.found.material)
         run.probing = asyncio.create_task(probing, name=f"probe of {observed.namespace}/{observed.name}")
+        run.probing.add_done_callback(lambda probe: _ready(context, observed.uid, probe))
     await asyncio.wait({run.probing}, timeout=QUICK_PROBE_SECONDS)
     run.note_probe()
 
 
+def _ready(context: Context, uid: str, probe: asyncio.Task[ProbeResult]) -> None:
+    """The run goes on at once; a target that is not ready yet is asked again in a while."""
+    if not probe.cancelled() and probe.exception() is None and probe.result().ok:
+        context.wake(uid)
+
+
 async def _start(context: Context, observed: Observed, run: RunMemory, action: StartWorkers) -> None:
+    """All of them or, where writing it down took too long, none: then the start moves."""
+    if context.clock() > action.second_zero - LATEST_TOLD:
+        raise AdapterError("writing the start down took so long that it is too late to tell the workers")
+
     async def one(address: Address, index: int) -> None:
         if index in action.start_at:
             _note(context, run, index, await workers.start(context.control, address, run.token, action.start_at[index]))

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from loadgen.core.stats.tally import Tally
-from loadgen.model.wire import WorkerPhase
+from loadgen.model.wire import WorkerPhase, WorkerState
 from loadtest_operator.adapters.errors import AdapterError, OtherReleaseError
 from loadtest_operator.adapters.target import look as target
 from loadtest_operator.adapters.target import material
@@ -34,6 +34,7 @@ from loadtest_operator.core.fleet import manifests, quota
 from loadtest_operator.core.fleet.pods import WorkerPod, newest_by_index, worker_pod
 from loadtest_operator.core.observed import JobView, Observed, WorkerView
 from loadtest_operator.core.run import guard
+from loadtest_operator.core.run.rules.preparing import CLOCK_SAMPLES
 from loadtest_operator.core.scaling import timeline
 from loadtest_operator.handlers import providers, turns
 from loadtest_operator.handlers.context import Context
@@ -68,6 +69,7 @@ async def gather(context: Context, body: Object, memory: Memory) -> Observed:
         generation=body["metadata"].get("generation", 0),
         status=status,
         settings=context.settings,
+        write_seconds=memory.write_seconds,
         spec=spec,
         problems=problems,
         token=live.run_token if live else "",
@@ -282,14 +284,22 @@ async def _look_at_worker(context: Context, namespace: str, spec: LoadTestSpec, 
         return
     address = Address(namespace, pod.name, pod.ip, manifests.CONTROL_PORT)
     try:
-        polled = await workers.poll(context.control, address, run.token)
-        memory.note(polled.offset, polled.round_trip)
-        await _collect(context, address, spec, run, memory, pod.index, polled.state.last)
+        state = await _polled(context, address, run, memory)
+        await _collect(context, address, spec, run, memory, pod.index, state.last)
     except AdapterError as error:
         memory.error, memory.other_release = str(error), isinstance(error, OtherReleaseError)
         return
-    memory.state, memory.answered = polled.state, context.clock()
+    memory.state, memory.answered = state, context.clock()
     memory.error, memory.other_release = "", False
+
+
+async def _polled(context: Context, address: Address, run: RunMemory, memory: WorkerMemory) -> WorkerState:
+    """Its state; once it is ready, asked for often enough that its clock is known."""
+    while True:
+        polled = await workers.poll(context.control, address, run.token)
+        memory.note(polled.offset, polled.round_trip)
+        if polled.state.phase is not WorkerPhase.READY or memory.samples >= CLOCK_SAMPLES:
+            return polled.state
 
 
 async def _collect(
@@ -329,5 +339,6 @@ def _view(context: Context, index: int, memory: WorkerMemory) -> WorkerView:
         other_release=memory.other_release,
         offset=memory.offset,
         samples=memory.samples,
+        round_trip=memory.longest_round_trip,
         collected=memory.collected,
     )

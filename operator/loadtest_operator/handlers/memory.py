@@ -30,6 +30,7 @@ class WorkerMemory:
     error: str = ""
     other_release: bool = False
     round_trip: int = 0
+    longest_round_trip: int = 0
     offset: int = 0
     samples: int = 0
     collected: int = 0
@@ -38,6 +39,7 @@ class WorkerMemory:
         """The shortest round trip knows the clock best."""
         if not self.samples or round_trip < self.round_trip:
             self.offset, self.round_trip = offset, round_trip
+        self.longest_round_trip = max(self.longest_round_trip, round_trip)
         self.samples += 1
 
 
@@ -111,6 +113,8 @@ class Memory:
     written: dict[str, object] = field(default_factory=dict)
     """The status as JSON, as the API server has it."""
     written_at: datetime | None = None
+    write_seconds: float = 0.0
+    """How long the last write took."""
     owes: bool = False
     """Whether something that may wait was not written yet."""
     version: str = ""

@@ -37,7 +37,9 @@ async def write(context: Context, observed: Observed, memory: Memory, status: Lo
     waited = memory.written_at is None or observed.now - memory.written_at >= EVERY
     memory.owes = bool(patch) and not waited and not _urgent(patch, memory.written)
     if patch and not memory.owes:
+        begun = context.clock()
         await _write(context, observed, memory, patch)
+        memory.write_seconds = (context.clock() - begun).total_seconds()
         memory.written, memory.written_at = new, observed.now
     memory.status = status
 

@@ -5,6 +5,7 @@ import gzip
 import json
 import logging
 from collections.abc import Callable
+from datetime import timedelta
 from itertools import cycle, pairwise
 
 import pytest
@@ -197,3 +198,22 @@ async def test_the_token_is_nowhere_but_in_its_secret(caplog: pytest.LogCaptureF
     assert len(token) >= 32
     assert events
     assert not [text[:200] for text in everything if any(secret in text for secret in hidden)]
+
+
+async def test_a_start_that_was_written_down_too_late_is_told_to_nobody_and_moves() -> None:
+    """Told after its second 0, workers would begin late or, some of them, not at all."""
+    async with theatre() as play:
+
+        def slow(request: web.Request) -> None:
+            if request.method == "PATCH" and play.world.workers and play.status.run.load_start_time is None:
+                play.now += timedelta(seconds=2)
+
+        play.cluster.trouble = slow
+        await play.run(Phase.RUNNING)
+        moved_from = play.status.run.load_start_time
+        assert play.starts == 0
+        status = await play.run()
+
+    assert status.verdict is Verdict.PASSED, status.message
+    assert status.run.load_start_time != moved_from
+    assert play.starts == 2

@@ -3,6 +3,8 @@
 The run must end as if nothing had happened: one verdict, load offered once, faults gone, nothing doubled.
 """
 
+from dataclasses import replace
+
 import pytest
 
 from builders import a_stage, a_valid_spec
@@ -123,3 +125,27 @@ def test_taken_over_when_the_workers_are_long_gone() -> None:
 
     assert status.verdict is Verdict.INCONCLUSIVE
     assert "lost worker 0, 1 of 2" in (status.message or "")
+
+
+@pytest.mark.parametrize(
+    ("trip", "write", "least", "most"),
+    [
+        (0, 0.0, 0.7, 0.8),
+        (1_000_000, 0.02, 0.7, 0.9),
+        (500_000_000, 0.0, 2.7, 2.8),
+        (0, 2.0, 6.7, 6.8),
+        (0, 60.0, 30, 30.1),
+    ],
+)
+def test_the_start_is_as_near_as_answers_are_quick(trip: int, write: float, least: float, most: float) -> None:
+    """A slow API server or a slow worker gets the time it needs; nobody else waits for it."""
+    world = a_world()
+    while decide(world.look()).status.phase is not Phase.RUNNING:
+        world.step()
+    seen = world.look()
+    slow = replace(seen, workers=tuple(replace(one, round_trip=trip) for one in seen.workers), write_seconds=write)
+
+    begin = decide(slow).status.run.load_start_time
+
+    assert begin is not None
+    assert least <= (begin - world.now).total_seconds() <= most

@@ -59,8 +59,9 @@ def test_nanoseconds_and_back(moment: datetime) -> None:
 
 
 def test_second_zero_is_a_second_of_the_clock() -> None:
-    assert times.next_second(NOON) == NOON
-    assert times.next_second(NOON + timedelta(milliseconds=1)) == NOON + timedelta(seconds=1)
+    assert times.next_tenth(NOON) == NOON
+    assert times.next_tenth(NOON + timedelta(milliseconds=1)) == NOON + timedelta(milliseconds=100)
+    assert times.next_tenth(NOON + timedelta(milliseconds=950)) == NOON + timedelta(seconds=1)
 
 
 def test_a_condition_keeps_its_time_until_it_flips() -> None:

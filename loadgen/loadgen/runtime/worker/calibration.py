@@ -29,7 +29,8 @@ from loadgen.runtime.recording.meter import Meter
 from loadgen.runtime.recording.recorder import Recorder
 from loadgen.runtime.recording.steps import finish
 
-SECONDS = 0.5
+SECONDS = 0.25
+"""For each of the measurements: thousands of pages, and dozens of streams."""
 CONCURRENCY = 16
 FEW, MANY = 4, 40
 """Events of the streams that are measured."""
@@ -117,8 +118,8 @@ async def ceiling(plan: Plan, port: int, material: Material = NO_MATERIAL) -> in
     streams = [request for request in plan.requests if request.streams and request.effective_weight]
     if not streams:
         return _per_second((await _measured(plan, port, material, FEW, SECONDS)).each)
-    few = await _measured(plan, port, material, FEW, SECONDS / 2)
-    many = await _measured(plan, port, material, MANY, SECONDS / 2)
+    few = await _measured(plan, port, material, FEW, SECONDS)
+    many = await _measured(plan, port, material, MANY, SECONDS)
     if not few.requests or not many.requests:
         return _per_second(few.each)
     weights = sum(request.effective_weight for request in streams)

@@ -25,10 +25,11 @@ from loadgen.model.plan import Plan
 from loadgen.model.wire import FINAL_PHASES, WorkerPhase
 from loadgen.runtime.clock import SECOND, monotonic_ns
 from loadgen.runtime.recording.cgroup import Cgroup
-from loadgen.runtime.worker import folder
+from loadgen.runtime.worker import folder, processes, shard
 from loadgen.runtime.worker.control import Control, read_token
 from loadgen.runtime.worker.exporter import Exporter
 from loadgen.runtime.worker.final import final_line
+from loadgen.runtime.worker.processes import Newborn
 from loadgen.runtime.worker.supervisor import Assignment, Supervisor
 
 STOP_SECONDS = 3.0
@@ -92,11 +93,11 @@ def read_plan(path: str) -> Plan:
 class Worker:
     """Supervisor, control API and the three reasons to end."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, shards: list[Newborn]) -> None:
         self._settings = settings
         self._born = monotonic_ns()
         self._totals = Totals()
-        self._supervisor = Supervisor(settings.assignment, self._totals.add)
+        self._supervisor = Supervisor(settings.assignment, self._totals.add, newborns=shards)
         self._released = asyncio.Event()
         self._terminated = asyncio.Event()
         self._exporter = Exporter(self._supervisor, self._totals)
@@ -165,9 +166,9 @@ def main() -> int:
     except InvalidPlanError as error:
         sys.stderr.write(f"{error}\n")
         return ExitCode.BAD_INPUT
-    asyncio.run(_main(settings))
+    asyncio.run(_main(settings, processes.forked(settings.assignment.shards, shard.run)))
     return ExitCode.PASSED
 
 
-async def _main(settings: Settings) -> None:
-    await Worker(settings).main()
+async def _main(settings: Settings, shards: list[Newborn]) -> None:
+    await Worker(settings, shards).main()

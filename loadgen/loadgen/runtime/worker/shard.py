@@ -1,7 +1,8 @@
 """A shard: one process, one event loop, one segment of the load.
 
-Started by the supervisor with one end of a socket pair as its only link to the world besides the target. When the
-supervisor is gone the shard stops: there is nobody left to report to, and no load may outlive its worker.
+A fork of its worker, or `python -m loadgen.runtime.worker.shard FD`; either way one end of a socket pair is its only link to the
+world besides the target. When the supervisor is gone the shard stops: there is nobody left to report to, and no load may
+outlive its worker.
 """
 
 import asyncio
@@ -91,19 +92,19 @@ class Shard:
             raise
 
 
-def main() -> None:
-    """`python -m loadgen.runtime.worker.shard FD`."""
+def run(link: socket.socket) -> None:
+    """Until the supervisor at the other end is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C and SIGTERM are the supervisor's to handle
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    uvloop.run(_main(int(sys.argv[1])))
+    uvloop.run(_main(link))
 
 
-async def _main(descriptor: int) -> None:
-    reader, writer = await asyncio.open_unix_connection(sock=socket.socket(fileno=descriptor))
+async def _main(link: socket.socket) -> None:
+    reader, writer = await asyncio.open_unix_connection(sock=link)
     await Shard(reader, writer).serve()
 
 
 if __name__ == "__main__":
-    main()
+    run(socket.socket(fileno=int(sys.argv[1])))

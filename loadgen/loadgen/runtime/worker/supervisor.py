@@ -10,8 +10,6 @@ The life of a worker is a table: (phase, event) → phase; what is not in it cha
 
 import asyncio
 import contextlib
-import socket
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -40,11 +38,13 @@ from loadgen.runtime.worker.messages import (
     frames,
     pack,
 )
+from loadgen.runtime.worker.processes import Newborn, Process, started
 from loadgen.runtime.worker.store import Store
 
 SNAPSHOT_BYTES = 4 * 1024 * 1024
 _EXIT_SECONDS = 1.0
 """For a shard to go by itself; nobody waits any more for what it could still say."""
+_SHARD = "loadgen.runtime.worker.shard"
 _decode = msgspec.msgpack.Decoder(Delta).decode
 
 
@@ -106,7 +106,7 @@ class Assignment:
 class _Link:
     """One shard, from here."""
 
-    process: asyncio.subprocess.Process
+    process: Process
     writer: asyncio.StreamWriter
     reader: asyncio.StreamReader
     ready: bool = False
@@ -128,6 +128,8 @@ class Supervisor:
     """Called with each delta as it arrives."""
     phase: WorkerPhase = WorkerPhase.STARTING
     deltas: Store = field(default_factory=Store)
+    newborns: list[Newborn] = field(default_factory=list)
+    """Processes for its shards that were made before; where they do not suffice, others are started."""
     _links: list[_Link] = field(default_factory=list)
     _start_at: int | None = None
     _late: int | None = None
@@ -137,11 +139,11 @@ class Supervisor:
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def start(self) -> None:
-        """Spawn the shards; they report ready on their own."""
+        """The shards begin; they report ready on their own."""
         port = await self._null_server() if self.assignment.calibrate else 0
         plan = self.assignment.plan.model_dump_json().encode()
         for shard in range(self.assignment.shards):
-            link = await _spawn()
+            link = await _linked(self.newborns.pop() if self.newborns else await started(_SHARD))
             link.task = asyncio.create_task(self._listen(link))
             self._links.append(link)
             link.say(
@@ -288,14 +290,9 @@ class Supervisor:
         await asyncio.gather(*(_gone(link) for link in self._links))
 
 
-async def _spawn() -> _Link:
-    ours, theirs = socket.socketpair()
-    with theirs:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "loadgen.runtime.worker.shard", str(theirs.fileno()), pass_fds=[theirs.fileno()]
-        )
-    reader, writer = await asyncio.open_unix_connection(sock=ours)
-    return _Link(process, writer, reader)
+async def _linked(newborn: Newborn) -> _Link:
+    reader, writer = await asyncio.open_unix_connection(sock=newborn.link)
+    return _Link(newborn.process, writer, reader)
 
 
 async def _gone(link: _Link) -> None:

@@ -35,10 +35,9 @@ def from_nanoseconds(value: int) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=value // 1000)
 
 
-def next_second(moment: datetime) -> datetime:
-    """Rounded up, so that second 0 of a load is a second of the wall clock."""
-    floor = moment.replace(microsecond=0)
-    return floor if floor == moment else floor + timedelta(seconds=1)
+def next_tenth(moment: datetime) -> datetime:
+    """Rounded up, so that second 0 of a load can be read."""
+    return moment + timedelta(microseconds=-moment.microsecond % 100_000)
 
 
 def seconds_between(start: datetime | None, end: datetime | None) -> float | None:

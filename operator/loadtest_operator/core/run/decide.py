@@ -24,7 +24,7 @@ from loadtest_operator.core.run import history, lifecycle
 from loadtest_operator.core.run.lifecycle import Move
 from loadtest_operator.core.run.rules import evaluating, pending, preparing, running, settling
 from loadtest_operator.core.run.rules.always import ALWAYS
-from loadtest_operator.core.run.step import Rule, Step, first
+from loadtest_operator.core.run.step import AT_ONCE, Rule, Step, first
 
 RULES: dict[Phase, tuple[Rule, ...]] = {
     Phase.PENDING: pending.RULES,
@@ -102,7 +102,7 @@ def _begin(observed: Observed) -> Decision:
     )
     # More than one leaves the history only where fewer are kept than before; the newest of them is left to `_clearing`.
     gone = (Delete(CONFIG_MAP, run.artifact) for run in dropped[1:] if run.artifact)
-    return Decision(new, (*gone, Emit("Normal", "RunCreated", f"run {number}")), wake_after=0.1)
+    return Decision(new, (*gone, Emit("Normal", "RunCreated", f"run {number}")), wake_after=AT_ONCE)
 
 
 def _token_refused(observed: Observed) -> str:

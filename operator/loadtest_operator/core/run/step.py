@@ -11,8 +11,9 @@ from loadtest_operator.core.common.conditions import Claim
 from loadtest_operator.core.observed import Observed
 from loadtest_operator.core.run.lifecycle import Move
 
-SLOW, QUICK = 2.0, 1.0
-"""Seconds between two looks; quick while load is offered."""
+SLOW, QUICK, SOON, AT_ONCE = 2.0, 1.0, 0.2, 0.01
+"""Seconds between two looks: quick while load is offered, soon where somebody waits for what takes moments, at once where
+nothing is waited for but the next rule."""
 
 
 @dataclass(frozen=True, slots=True)

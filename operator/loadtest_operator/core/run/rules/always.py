@@ -9,7 +9,7 @@ from loadtest_operator.core.common.reasons import Reason
 from loadtest_operator.core.observed import Observed
 from loadtest_operator.core.run import guard
 from loadtest_operator.core.run.lifecycle import Move
-from loadtest_operator.core.run.step import Rule, Step
+from loadtest_operator.core.run.step import AT_ONCE, Rule, Step
 
 
 def aborted(observed: Observed) -> Step | None:
@@ -65,5 +65,5 @@ def stop(observed: Observed, kind: ConditionType, reason: Reason, message: str) 
         claims=tuple(claims),
         run={"abort_reason": message},
         actions=(AbortWorkers(message),) if observed.workers else (),
-        wake_after=0.2,
+        wake_after=AT_ONCE,
     )

@@ -20,7 +20,7 @@ from loadtest_operator.core.faults import machine as faults
 from loadtest_operator.core.observed import Observed, WorkerView, listed
 from loadtest_operator.core.run.lifecycle import Move
 from loadtest_operator.core.run.rules import always
-from loadtest_operator.core.run.step import Rule, Step
+from loadtest_operator.core.run.step import AT_ONCE, Rule, Step
 
 COMPLETED = ConditionType.LOAD_COMPLETED
 ABORT_PATIENCE = timedelta(seconds=10)
@@ -57,7 +57,7 @@ def collecting(observed: Observed) -> Step | None:
 def not_stored(observed: Observed) -> Step | None:
     if observed.tally is None or observed.stored is not None:
         return None
-    return Step("storing the report", actions=(StoreReport(),), wake_after=0.1)
+    return Step("storing the report", actions=(StoreReport(),), wake_after=AT_ONCE)
 
 
 def finish(observed: Observed) -> Step | None:

@@ -5,7 +5,7 @@ from loadtest_operator.core.actions import Emit
 from loadtest_operator.core.common import conditions, reasons
 from loadtest_operator.core.observed import Observed
 from loadtest_operator.core.run.rules.always import stop
-from loadtest_operator.core.run.step import Rule, Step
+from loadtest_operator.core.run.step import AT_ONCE, Rule, Step
 from loadtest_operator.core.scaling import forecast
 
 VERIFIED = ConditionType.SCALING_VERIFIED
@@ -34,7 +34,7 @@ def doubtful(observed: Observed) -> Step | None:
         says=message,
         claims=(conditions.unknown(VERIFIED, reasons.EXPECTATION_DOUBTFUL, message),),
         actions=(Emit("Warning", "ExpectationDoubtful", message[:1000]),),
-        wake_after=0.1,
+        wake_after=AT_ONCE,
     )
 
 

@@ -7,7 +7,7 @@ from loadtest_operator.core.common.reasons import Reason
 from loadtest_operator.core.observed import Observed
 from loadtest_operator.core.run import guard
 from loadtest_operator.core.run.lifecycle import Move
-from loadtest_operator.core.run.step import Rule, Step
+from loadtest_operator.core.run.step import AT_ONCE, Rule, Step
 
 MISSED_SECONDS = 30.0
 
@@ -52,7 +52,7 @@ def accept(observed: Observed) -> Step | None:
             "token": observed.token,
             "plan_hash": summary.plan_hash(observed.plan),
         },
-        wake_after=0.1,
+        wake_after=AT_ONCE,
     )
 
 
@@ -60,7 +60,7 @@ RULES: tuple[Rule, ...] = (invalid, not_allowed, aborted, suspended, target_busy
 
 
 def _refused(reason: Reason, message: str) -> Step:
-    return Step(message, Move.REFUSED, (conditions.no(ConditionType.ACCEPTED, reason, message),), wake_after=0.1)
+    return Step(message, Move.REFUSED, (conditions.no(ConditionType.ACCEPTED, reason, message),), wake_after=AT_ONCE)
 
 
 def _waits(reason: Reason, message: str) -> Step:

@@ -22,7 +22,7 @@ from loadtest_operator.core.observed import Observed
 from loadtest_operator.core.run.lifecycle import Move
 from loadtest_operator.core.run.rules import feasible
 from loadtest_operator.core.run.rules.always import leads_elsewhere, stop
-from loadtest_operator.core.run.step import QUICK, SLOW, Rule, Step
+from loadtest_operator.core.run.step import AT_ONCE, QUICK, SLOW, SOON, Rule, Step
 
 REFUSALS = 2
 """A 4xx this many times in a row is an answer, not a hiccup."""
@@ -31,9 +31,13 @@ LONGEST_QUEUE = timedelta(minutes=30)
 LATE_POD = timedelta(seconds=30)
 IMAGE_PATIENCE = timedelta(seconds=60)
 CLOCK_SAMPLES = 3
-"""Polls of each worker before its clock is trusted."""
-LEAD = timedelta(seconds=3)
+"""Polls of each worker, once it is ready, before its clock is trusted."""
+LEAST_LEAD, LONGEST_LEAD = timedelta(milliseconds=700), timedelta(seconds=30)
 """From the decision to second 0: every worker must have got the start by then."""
+ROUND_TRIPS, WRITES = 4, 3
+"""So many times the slowest of the workers' round trips, and the last write of the status, fit in beside that."""
+YOUNG = timedelta(seconds=5)
+"""Workers usually are ready by then; until then they are looked at often."""
 
 TARGET, WORKERS = ConditionType.TARGET_READY, ConditionType.WORKERS_READY
 
@@ -92,7 +96,7 @@ def target_found_ready(observed: Observed) -> Step | None:
         claims=(conditions.yes(TARGET, reasons.PROBE_SUCCEEDED),),
         run={"target": url},
         actions=(Emit("Normal", "TargetReady", f"{url} answered one real request of each kind"),),
-        wake_after=0.1,
+        wake_after=AT_ONCE,
     )
 
 
@@ -126,7 +130,7 @@ def workers_missing(observed: Observed) -> Step | None:
     if observed.trouble:
         return _workers_wait(observed, Problem(reasons.WORKERS_LATE, observed.trouble), _creations(observed))
     claim = conditions.unknown(WORKERS, reasons.WORKERS_STARTING, message)
-    return Step(message, claims=(claim,), actions=_creations(observed), wake_after=QUICK)
+    return Step(message, claims=(claim,), actions=_creations(observed), wake_after=SOON)
 
 
 def workers_queue(observed: Observed) -> Step | None:
@@ -163,8 +167,8 @@ def workers_not_ready(observed: Observed) -> Step | None:
     silent = [worker.error for worker in observed.workers if worker.error]
     why = f" ({silent[0]})" if silent else ""
     message = f"{len(ready)} of {wanted} workers are ready{why}"
-    quick = len(ready) == wanted
-    return _workers_wait(observed, Problem(reasons.WORKERS_STARTING, message), wake_after=0.1 if quick else 0.5)
+    young = observed.job is not None and observed.now < observed.job.created + YOUNG
+    return _workers_wait(observed, Problem(reasons.WORKERS_STARTING, message), wake_after=SOON if young else QUICK)
 
 
 def faults_not_ready(observed: Observed) -> Step | None:
@@ -187,7 +191,7 @@ def held(observed: Observed) -> Step | None:
 
 def start(observed: Observed) -> Step | None:
     """Second 0 is fixed. It is written down before any worker is told."""
-    begin = times.next_second(observed.now + LEAD)
+    begin = second_zero(observed)
     return Step(
         says=f"load starts at {times.text(begin)}",
         event=Move.STARTED,
@@ -201,7 +205,7 @@ def start(observed: Observed) -> Step | None:
             Emit("Normal", "LoadStarts", f"load starts at {times.text(begin)}"),
             *events.undecided_before(observed.valid_spec),
         ),
-        wake_after=0.3,
+        wake_after=SOON,
     )
 
 
@@ -229,10 +233,17 @@ RULES: tuple[Rule, ...] = (
 )
 
 
+def second_zero(observed: Observed) -> datetime:
+    """As soon as every worker can have been told, by how long the API server and the workers have taken to answer."""
+    trips = max((worker.round_trip for worker in observed.in_phase(WorkerPhase.READY)), default=0) / times.NANOSECONDS
+    lead = LEAST_LEAD + timedelta(seconds=ROUND_TRIPS * trips + WRITES * observed.write_seconds)
+    return times.next_tenth(observed.now + min(lead, LONGEST_LEAD))
+
+
 def start_command(observed: Observed, begin: datetime) -> StartWorkers:
     """Second 0 on each waiting worker's own clock. One that already has a start time is not told again."""
-    second_zero = times.nanoseconds(begin)
-    return StartWorkers({worker.index: second_zero + worker.offset for worker in observed.in_phase(WorkerPhase.READY)})
+    told = {worker.index: times.nanoseconds(begin) + worker.offset for worker in observed.in_phase(WorkerPhase.READY)}
+    return StartWorkers(begin, told)
 
 
 def _target_is_ready(observed: Observed) -> bool:

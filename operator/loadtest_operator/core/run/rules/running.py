@@ -23,14 +23,14 @@ from loadtest_operator.core.fleet.pods import WorkerPod
 from loadtest_operator.core.observed import Observed, WorkerView, listed
 from loadtest_operator.core.run.lifecycle import Move
 from loadtest_operator.core.run.rules.always import leads_elsewhere, stop
-from loadtest_operator.core.run.rules.preparing import LEAD, start_command
-from loadtest_operator.core.run.step import QUICK, Rule, Step
+from loadtest_operator.core.run.rules.preparing import second_zero, start_command
+from loadtest_operator.core.run.step import AT_ONCE, QUICK, SOON, Rule, Step
 
 SILENCE_SECONDS = 15.0
 """A worker that does not answer for so long is lost."""
 MOST_CLOCKS_DIFFER = 60
 """Seconds that the clocks of two operators may differ; more is taken for another start."""
-LATEST_START = timedelta(milliseconds=500)
+LATEST_START = timedelta(milliseconds=300)
 """A worker told later than this before second 0 might miss it."""
 OVERDUE = timedelta(seconds=30)
 """After the last stage and the graceful stop."""
@@ -60,7 +60,7 @@ def not_told(observed: Observed) -> Step | None:
     waiting = observed.in_phase(WorkerPhase.READY)
     if start is None or not waiting or observed.now > start - LATEST_START:
         return None
-    return Step("telling workers the start", actions=(start_command(observed, start),), wake_after=0.2)
+    return Step("telling workers the start", actions=(start_command(observed, start),), wake_after=SOON)
 
 
 def start_moved(observed: Observed) -> Step | None:
@@ -68,14 +68,14 @@ def start_moved(observed: Observed) -> Step | None:
     waiting = observed.in_phase(WorkerPhase.READY)
     if len(waiting) < observed.valid_spec.load.workers or any(worker.collected for worker in observed.workers):
         return None
-    begin = times.next_second(observed.now + LEAD)
+    begin = second_zero(observed)
     message = f"nobody was told the start in time and no load was offered; load starts at {times.text(begin)}"
     return Step(
         says=message,
         event=Move.START_MOVED,
         run={"load_start_time": begin},
         actions=(start_command(observed, begin), Emit("Warning", "StartMoved", message)),
-        wake_after=0.3,
+        wake_after=SOON,
     )
 
 
@@ -123,7 +123,7 @@ def all_drained(observed: Observed) -> Step | None:
         ),
         run={"load_end_time": observed.now},
         actions=(Emit("Normal", "LoadCompleted", "all stages were offered"),),
-        wake_after=0.1,
+        wake_after=AT_ONCE,
     )
 
 
@@ -181,10 +181,12 @@ def offering(observed: Observed) -> Step | None:
         return Step(f"load starts at {times.text(start)}" if start else "", wake_after=0.5)
     stage = stage_at(observed.plan, observed.second)
     if stage is None:
-        return Step("waiting for the last answers", wake_after=0.5)
+        late = observed.second > observed.valid_spec.load.duration_seconds + 1
+        return Step("waiting for the last answers", wake_after=0.5 if late else SOON)
     message = f"stage {stage.name}, {observed.second:.0f} of {observed.valid_spec.load.duration_seconds} s"
     claim = conditions.yes(RUNNING, reasons.STAGE_STARTED, f"stage {stage.name} is being offered")
-    return Step(message, claims=(claim,), wake_after=QUICK)
+    left = observed.valid_spec.load.duration_seconds - observed.second
+    return Step(message, claims=(claim,), wake_after=min(QUICK, left + SOON / 2))
 
 
 RULES: tuple[Rule, ...] = (

@@ -8,7 +8,7 @@ from loadtest_operator.core.common import conditions
 from loadtest_operator.core.faults import machine as faults
 from loadtest_operator.core.observed import Observed
 from loadtest_operator.core.run.lifecycle import Move
-from loadtest_operator.core.run.step import QUICK, Rule, Step
+from loadtest_operator.core.run.step import AT_ONCE, QUICK, Rule, Step
 from loadtest_operator.core.scaling import figures as scaling
 
 DRAIN = timedelta(seconds=10)
@@ -41,7 +41,7 @@ def stopped(observed: Observed) -> Step | None:
     """A run that did not complete has nothing to settle for."""
     if conditions.is_true(observed.status.conditions, COMPLETED):
         return None
-    return Step(observed.status.message or "", Move.SETTLED, run=_ended(observed), wake_after=0.1)
+    return Step(observed.status.message or "", Move.SETTLED, run=_ended(observed), wake_after=AT_ONCE)
 
 
 def watching(observed: Observed) -> Step | None:
@@ -57,7 +57,7 @@ def watching(observed: Observed) -> Step | None:
 
 
 def settled(observed: Observed) -> Step | None:
-    return Step("judging", Move.SETTLED, wake_after=0.1)
+    return Step("judging", Move.SETTLED, wake_after=AT_ONCE)
 
 
 RULES: tuple[Rule, ...] = (draining, recovering, stopped, watching, settled)
