@@ -29,7 +29,7 @@ ROOMS = {
     "faults": "loadtest_operator/core/faults",
     "evidence": "loadtest_operator/core/evidence",
 }
-BESIDE = {"evidence": ["clocks", "life_of_a_run", "verdict_table"]}
+BESIDE = {"evidence": ["verdict_table"]}
 """Tests that come into the room by another's door, so that no import of theirs shows it."""
 OUTCOMES = {
     0: "survived",
