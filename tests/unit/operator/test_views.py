@@ -1,6 +1,7 @@
 """What people and programs are shown of a run: Events, workers, figures, the stored report. Values and sentences as they are read."""
 
 import base64
+import functools
 import gzip
 import json
 from dataclasses import replace
@@ -263,6 +264,7 @@ def opened(artifact: report.Artifact) -> dict[str, Any]:
     return found
 
 
+@functools.cache
 def ended() -> tuple[Observed, Tally]:
     world = World(a_valid_spec(a_stage()))
     world.run(Phase.EVALUATING)
