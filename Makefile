@@ -121,8 +121,8 @@ truth: setup ## every figure of a report beside what happened; writes docs/truth
 oracle: setup ## the judge against a naive one that knows every request: 20 000 draws (10 min)
 	@cd tests && $(RUN)/python -m oracle --draws 20000
 
-mutants: setup ## small faults in the rooms that judge: how many do the unit tests notice? (half an hour)
-	@cd tests && $(UV) run --frozen --all-extras --with 'mutmut==3.8.1' python -m mutants
+mutants: setup ## small faults in the rooms that judge: how many do the unit tests notice? (half an hour; ROOM=judge: one of them)
+	@cd tests && $(UV) run --frozen --all-extras --with 'mutmut==3.8.1' python -m mutants $(if $(ROOM),--list --only $(ROOM))
 
 clean: cluster-down ## cluster, virtual environment and caches of this clone
 	@rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis

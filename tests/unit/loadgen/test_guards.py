@@ -255,3 +255,19 @@ def test_without_a_request_nothing_holds_and_nothing_is_violated(metric: Metric,
     plan = asked({"metric": metric, "operator": operator, "value": 5, **statistic}, closed(1), request=CHAT)
     assert one(plan, a_tally(plan)).result == "Unknown"
     assert one(plan, a_tally(plan, a_delta(9))).result == "Unknown"
+
+
+def test_the_judgement_leaves_out_the_seconds_of_faults_and_what_the_generator_limited() -> None:
+    """One judgement for laptop and operator: all requests fail while the fault is there, and none beside it."""
+    plan = asked(bound("ErrorPercent", "LessThanOrEqual", 20, decision="Point"), opened(10, 30))
+    broken = [a_delta(at, a_cell(at, errors={"Http500": 10})) for at in range(5, 15)]
+    fine = [a_delta(at, a_cell(at, ms=[1] * 10)) for at in (*range(5), *range(15, 30))]
+    tally = a_tally(plan, *broken, *fine)
+    well = quality(plan, tally, allowed_cores=1)
+    assert measured(plan, tally, well).thresholds[0].result == "Failed"
+    assert measured(plan, tally, well, exclude=[range(5, 15)]).thresholds[0].result == "Passed"
+    for delta in fine:
+        tally.add(a_delta(delta.second, throttled_microseconds=900_000))
+    found = measured(plan, tally, quality(plan, tally, allowed_cores=1))
+    assert (found.thresholds[0].doubt, list(found.limited), found.validity.whole) == ("ScopeNotValid", [0], True)
+    assert found.total.counts.planned == 300

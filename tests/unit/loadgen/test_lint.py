@@ -265,6 +265,7 @@ KEY = {"secretKeyRef": {"name": "gateway", "key": "token"}}
         ({"authorization": {}}, "spec.target.authorization: set exactly one of bearer, basic and header, not 0"),
         ({"authorization": {"bearer": {"key": "x"}}}, "spec.target.authorization.bearer.secretKeyRef: Field required"),
         ({"tls": {}}, "spec.target.tls: set ca, serverName or both"),
+        ({"tls": {"server_name": "web"}}, "spec.target.tls.server_name: Extra inputs are not permitted"),
         (
             {"authorization": {"header": {"name": "X-Api-Key", **KEY}}},
             "spec.requests[get].http.headers has 'x-api-key', which target.authorization sets from a Secret",

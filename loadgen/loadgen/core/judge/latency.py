@@ -62,8 +62,9 @@ class Latency:
             return self._mean(asked, scope)
         if asked.statistic is Statistic.MAX:
             return self._largest(asked, scope)
+        way = _way(asked)
         return self.percentile(
-            asked.operator, bound, _share_of(asked), scope, lambda micros: f"{digits(micros / 1000)} ms"
+            asked.operator, bound, _share_of(asked), scope, lambda micros: f"{way} {digits(micros / 1000)} ms"
         )
 
     def figure(self, asked: Criterion, scope: Scope) -> Figure:
@@ -218,7 +219,7 @@ class _Extreme:
         rank = self.histogram.count - math.floor(hits * self.histogram.count / number) if self.upper else 0
         rank = rank or max(1, math.floor(hits * self.histogram.count / number))
         value = min(self.histogram.at_rank(rank), self.histogram.max)
-        return f"it may be as {'high' if self.upper else 'low'} as {self.shown(value)}"
+        return f"it may be {self.shown(value)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,9 +230,9 @@ class Speed:
 
     def claim(self, asked: Criterion, scope: Scope) -> Claim:
         bound = Fraction(1_000_000) / Fraction(asked.value) if asked.value else Fraction(10**12)
-        mirrored = MIRRORED[asked.operator]
+        mirrored, way = MIRRORED[asked.operator], _way(asked)
         return self.of.percentile(
-            mirrored, bound, _share_of(asked), scope, lambda micros: f"{digits(1e6 / max(micros, 1))} tokens/s"
+            mirrored, bound, _share_of(asked), scope, lambda micros: f"{way} {digits(1e6 / max(micros, 1))} tokens/s"
         )
 
     def figure(self, asked: Criterion, scope: Scope) -> Figure:
@@ -241,6 +242,11 @@ class Speed:
 
     def attempts(self, scope: Scope) -> float:
         return self.of.attempts(scope)
+
+
+def _way(asked: Criterion) -> str:
+    """On which side of the bound the figure may be: of a speed that is another than of the time that it is made of."""
+    return "as high as" if asked.operator in UPPER else "as low as"
 
 
 def _at_once(counts: Counters) -> int:

@@ -7,7 +7,7 @@ series first (the status and the windows have the figures), then its record.
 import base64
 import gzip
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,13 +44,7 @@ class Artifact:
 def build(observed: Observed, tally: Tally) -> Artifact:
     """The artifact of a run that is being judged."""
     judgement = verdict.judge(observed)
-    report = _report(observed, tally, judgement)
-    data = _packed(observed, report, judgement)
-    for lost in ({"series": ()}, {"series": (), "record": ()}):
-        if len(data) > MOST_BYTES:
-            data = _packed(observed, report.model_copy(update=lost), judgement)
-    if len(data) > MOST_BYTES:
-        raise ValueError(f"the report has {len(data)} bytes compressed; a ConfigMap takes {MOST_BYTES}")
+    data = fitted(_report(observed, tally, judgement), lambda one: _packed(observed, one, judgement))
     name = observed.names.report
     body = {
         "apiVersion": CONFIG_MAP.api_version,
@@ -59,6 +53,16 @@ def build(observed: Observed, tally: Tally) -> Artifact:
         "binaryData": {KEY: base64.b64encode(data).decode()},
     }
     return Artifact(name, body, hashlib.sha256(data).hexdigest(), len(data), judgement)
+
+
+def fitted(report: Report, pack: Callable[[Report], bytes]) -> bytes:
+    """As much of the report as there is room for; raises `ValueError` where even its least is too much."""
+    data = b""
+    for lost in ({}, {"series": ()}, {"series": (), "record": ()}):
+        data = pack(report.model_copy(update=lost))
+        if len(data) <= MOST_BYTES:
+            return data
+    raise ValueError(f"the report has {len(data)} bytes compressed; a ConfigMap takes {MOST_BYTES}")
 
 
 def _report(observed: Observed, tally: Tally, judgement: Judgement) -> Report:
