@@ -1,6 +1,7 @@
 """A target that tells the truth: it answers every GET at once and counts who asked for what.
 
-GET /counts gives {path: {client address: requests}}. Runs in a pod, from a ConfigMap, with nothing but Python.
+GET /counts gives {path: {client address: requests}}, GET /leads-on leads to /followed.
+Runs in a pod, from a ConfigMap, with nothing but Python.
 """
 
 import json
@@ -23,10 +24,13 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Count it, answer it."""
         body = counts() if self.path == "/counts" else b"ok\n"
+        leads_on = self.path == "/leads-on"
         if self.path not in ("/counts", "/ready"):
             with LOCK:
                 COUNTS[self.path, self.client_address[0]] += 1
-        self.send_response(200)
+        self.send_response(307 if leads_on else 200)
+        if leads_on:
+            self.send_header("Location", "http://target:8000/followed")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
