@@ -81,7 +81,7 @@ class KubeApi:
         items: list[Object] = []
         while True:
             page = await self._json("GET", kind.path(namespace), query=query, accept=accept)
-            items += page["items"]
+            items += page["items"] or ()
             if not (token := page.get("metadata", {}).get("continue")):
                 return items
             query["continue"] = token
