@@ -10,6 +10,7 @@ Object = dict[str, Any]
 
 ROOT = Path(__file__).resolve().parents[2]
 BAD: list[Object] = yaml.safe_load((Path(__file__).parent / "bad_objects.yaml").read_text())
+ESCALATIONS: list[Object] = yaml.safe_load((Path(__file__).parent / "escalations.yaml").read_text())
 GOOD: Object = yaml.safe_load("""
 target:
   serviceRef: {name: chat, port: http}

@@ -42,11 +42,12 @@ KOPF: Grants = {
 }
 INDIRECT: Grants = {
     *((kind.plural, "get") for kind in (*kinds.WORKLOADS.values(), *material.KINDS.values())),
+    *((kind.plural, "list") for kind in kinds.SELECTING),
     ("loadtests/status", "patch"),
     ("loadtestschedules/status", "patch"),
     ("secrets", "create"),
 }
-"""Through a variable: the workload's kind, what a spec refers to, the status subresource, the drawn token."""
+"""Through a variable: the workload's kind, what a spec refers to, what selects pods, the status subresource, the drawn token."""
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """A target that tells the truth: it answers every GET at once and counts who asked for what, and when.
 
 GET /counts gives {path: {client address: requests}}, GET /times the first and the last of them, in seconds since the epoch:
-{path: {client address: [first, last]}}. Runs in a pod, from a ConfigMap, with nothing but Python.
+{path: {client address: [first, last]}}; GET /leads-on leads to /followed. Runs in a pod, from a ConfigMap, with nothing but Python.
 """
 
 import json
@@ -27,9 +27,12 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Count it, answer it."""
         body = ASKED[self.path]() if self.path in ASKED else b"ok\n"
+        leads_on = self.path == "/leads-on"
         if self.path not in (*ASKED, "/ready"):
             note((self.path, self.client_address[0]), time.time())
-        self.send_response(200)
+        self.send_response(307 if leads_on else 200)
+        if leads_on:
+            self.send_header("Location", "http://target:8000/followed")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -148,7 +148,9 @@ class Cluster:
             if "watch" in request.query:
                 return await self._watch(place, request)
             items = list(self._selected(place, request.query.get("labelSelector", "")))
-            return web.json_response({"items": items, "metadata": {"resourceVersion": str(self.version)}})
+            # As the real one: of metadata alone an empty list is null.
+            some = None if "as=PartialObjectMetadataList" in request.headers.get("Accept", "") and not items else items
+            return web.json_response({"items": some, "metadata": {"resourceVersion": str(self.version)}})
         old = self._all(place.collection).get((place.namespace or "", place.name))
         if old is None:
             return refusal(404, f"{place.plural} {place.name} not found")

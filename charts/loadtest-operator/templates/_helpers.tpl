@@ -59,6 +59,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
   verbs: [get, list, create, delete]
+# Would one of them count the workers among its pods, by labels that a user gave?
+- apiGroups: [apps]
+  resources: [deployments, statefulsets]
+  verbs: [list]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [list]
 - apiGroups: [""]
   resources: [events]
   verbs: [list, create]

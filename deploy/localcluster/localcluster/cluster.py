@@ -9,7 +9,7 @@ from pathlib import Path
 
 from localcluster import builds, configs, layout, leftovers, manifests, network, pki, processes
 from localcluster.client import Client, wait
-from localcluster.components import Component, addons, control_plane, node, table
+from localcluster.components import Component, addons, control_plane, node, on_demand, table
 from localcluster.errors import Refusal
 from localcluster.images import Images
 from localcluster.layout import Layout
@@ -26,7 +26,8 @@ class Cluster:
     def __init__(self, at: Layout) -> None:
         self._at = at
         self._records = processes.Records(at.state)
-        self._table = table(at)
+        self._standing = table(at)
+        self._table = {**self._standing, **on_demand(at)}
 
     # -- all of it ---------------------------------------------------------------------------------------------------
 
@@ -64,7 +65,7 @@ class Cluster:
             say("status", f"{component.name:15} {self._state(client, component)}")
         ready = "ready" if self._node_ready(client) else "not ready"
         say("status", f"node {layout.NODE}: {ready}; KUBECONFIG={self._at.kubeconfig}")
-        dead = [name for name in self._table if not self._records.alive(name)]
+        dead = [name for name in self._table if self._records.died(name) or self._is_missing(name)]
         if dead:
             say("status", f"NOT WELL: {', '.join(dead)} not running; `start COMPONENT` or `up` starts what is missing")
         return not dead and self._complete()
@@ -177,11 +178,14 @@ class Cluster:
 
     # -- questions ---------------------------------------------------------------------------------------------------
 
+    def _is_missing(self, name: str) -> bool:
+        return name in self._standing and not self._records.alive(name)
+
     def _complete(self) -> bool:
-        if not all(self._records.alive(name) for name in self._table) or not network.exists():
+        if any(self._is_missing(name) for name in self._table) or not network.exists():
             return False
         client = Client(self._at)
-        if not all(client.ready(component) for component in self._table.values()):
+        if not all(client.ready(component) for component in self._standing.values()):
             return False
         return self._node_ready(client) and manifests.has_gpus(client.get(NODE_PATH)) and self._metrics_ready(client)
 

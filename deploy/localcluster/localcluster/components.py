@@ -26,6 +26,16 @@ def table(at: Layout) -> dict[str, Component]:
     return {component.name: component for component in (*control_plane(at), *node(at), *addons(at))}
 
 
+def on_demand(at: Layout) -> dict[str, Component]:
+    """What only runs while somebody wants it.
+
+    Network policies: each new connection of a pod passes through a process that shares the few cores with what is measured.
+    """
+    command = (_kube(at), "network-policies", f"--kubeconfig={at.kubeconfig}", f"--node={layout.NODE}")
+    guard = Component("network-policies", (*command, f"--file={at.guarding}"), str(at.guarding))
+    return {guard.name: guard}
+
+
 def control_plane(at: Layout) -> tuple[Component, ...]:
     return (
         Component("etcd", etcd(at), f"http://{layout.NODE_END}:2381/health"),

@@ -71,6 +71,11 @@ class Layout:
         return self.state / "targets" / "pods.json"
 
     @property
+    def guarding(self) -> Path:
+        """Is there while NetworkPolicies are enforced."""
+        return self.state / "network-policies.on"
+
+    @property
     def lock(self) -> Path:
         return self.cache / "lock"
 

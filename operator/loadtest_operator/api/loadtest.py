@@ -22,6 +22,9 @@ LARGEST_TEXTS = 65536
 """Of all requests together: the spec is kept in annotations, a ConfigMap and etcd, all of which are small."""
 Seconds = Annotated[int, Field(ge=1, le=86400)]
 SecondsOrNone = Annotated[int, Field(ge=0, le=86400)]
+GROUP_VERSION, KIND = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?v[0-9]+((alpha|beta)[0-9]+)?$", r"^[A-Z][A-Za-z0-9]*$"
+URL = r"^https?://([A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[!-\"$->@-~]*)?$"
+"""Everything of it is ASCII, and stands in a request line as it is: no user, no query, no space."""
 Replicas = Annotated[int, Field(ge=0, le=10_000)]
 
 
@@ -41,9 +44,9 @@ class ServiceReference(Model):
 class WorkloadReference(Model):
     """What runs the target's pods."""
 
-    api_version: Annotated[str, Field(min_length=1, max_length=128)] = "apps/v1"
+    api_version: Annotated[str, Field(pattern=GROUP_VERSION, min_length=1, max_length=128)] = "apps/v1"
     """API group and version. Default apps/v1."""
-    kind: Annotated[str, Field(min_length=1, max_length=64)] = "Deployment"
+    kind: Annotated[str, Field(pattern=KIND, min_length=1, max_length=64)] = "Deployment"
     """Kind of the workload. Default Deployment."""
     name: ObjectName
     """Name of the workload, in the target's namespace."""
@@ -63,7 +66,7 @@ class Target(Access):
 
     service_ref: ServiceReference | None = None
     """A Service in the cluster."""
-    url: Annotated[str, Field(pattern=r"^https?://[^/?#\s@]+(/[^?#\s]*)?$", max_length=512)] | None = None
+    url: Annotated[str, Field(pattern=URL, max_length=512)] | None = None
     """Such as http://chat.example:8000, a base path may follow; only where the administrator allows URLs."""
     workload_ref: WorkloadReference | None = None
     """What runs the target's pods: any kind with a scale subresource. Default: found through the Service's pods. Not with url."""

@@ -67,8 +67,8 @@ def harmless(field: str, known: worker.Harmless) -> Rule:
         f" || (key == '{key}' && self.{field}[key] in {quoted([*values])})" for key, values in known.items()
     )
     return Rule(
-        f"!has(self.{field}) || self.{field}.all(key, key.matches('{worker.LABEL_NAME}'){allowed})",
-        f"{field}: keys with a prefix may add containers, volumes or rights to the pods: use keys without one, or "
+        f"!has(self.{field}) || self.{field}.all(key, key.matches('{worker.LABEL_NAME}') && key != '{worker.TAKEN}'{allowed})",
+        f"{field}: keys with a prefix, and {worker.TAKEN}, may add containers, volumes or rights to the pods: use other keys, or "
         + "; ".join(f"{key}: {' or '.join(values)}" for key, values in known.items()),
         field=f".{field}",
     )

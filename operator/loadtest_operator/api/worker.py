@@ -36,6 +36,8 @@ HARMLESS_ANNOTATIONS: Harmless = {
     "karpenter.sh/do-not-disrupt": ("false", "true"),
 }
 """Keys with a prefix that take nothing, and the values that they may have."""
+TAKEN = "aadpodidbinding"
+"""The one key without a prefix that gives a pod rights: an identity in Azure."""
 RESOURCES = ("cpu", "memory", "ephemeral-storage")
 DEFAULT_REQUESTS = {"cpu": "100m", "memory": "128Mi"}
 # Memory is limited so that a leak cannot hurt the node; CPU is not, for a throttled generator measures itself.
@@ -64,7 +66,9 @@ def more(one: str, other: str) -> bool:
 def _wrong_keys(given: Mapping[str, str], harmless: Harmless) -> list[str]:
     """Keys that are not free, or have a value that they may not have."""
     return sorted(
-        key for key, value in given.items() if not re.match(LABEL_NAME, key) and value not in harmless.get(key, ())
+        key
+        for key, value in given.items()
+        if (not re.match(LABEL_NAME, key) or key == TAKEN) and value not in harmless.get(key, ())
     )
 
 
@@ -72,8 +76,8 @@ def _refuse_keys(what: str, given: Mapping[str, str], harmless: Harmless) -> Non
     if wrong := _wrong_keys(given, harmless):
         known = "; ".join(f"{key}: {' or '.join(values)}" for key, values in harmless.items())
         raise ValueError(
-            f"{what}: {', '.join(wrong)[:300]} cannot be set: keys with a prefix may add containers, volumes or rights to the "
-            f"pods; use keys without a prefix, of at most 63 characters, or {known}"
+            f"{what}: {', '.join(wrong)[:300]} cannot be set: keys with a prefix, and {TAKEN}, may add containers, volumes or "
+            f"rights to the pods; use other keys without a prefix, of at most 63 characters, or {known}"
         )
 
 
@@ -162,8 +166,8 @@ class WorkerTemplate(Model):
     """Where and how the worker pods run; only what is listed here can be set."""
 
     labels: Annotated[dict[str, LabelValue], Field(max_length=16)] = {}
-    """Labels added to the pods: keys without a prefix, and sidecar.istio.io/inject: "false". A LoadTest whose workers a Service of
-    the namespace would select by them is not run."""
+    """Labels added to the pods: keys without a prefix, and sidecar.istio.io/inject: "false". A LoadTest whose workers a Service,
+    NetworkPolicy, Deployment, StatefulSet or PodDisruptionBudget of the namespace would select by them is not run."""
     annotations: Annotated[dict[str, AnnotationValue], Field(max_length=16)] = {}
     """Annotations added to the pods: keys without a prefix, and some that take nothing, such as
     cluster-autoscaler.kubernetes.io/safe-to-evict: "false" or sidecar.istio.io/inject: "false"."""
@@ -174,7 +178,7 @@ class WorkerTemplate(Model):
     resources: Resources = Resources()
     """Requests and limits of each worker."""
     priority_class_name: ObjectName | None = None
-    """PriorityClass of the pods; not one of the system's (system-…). Default: the cluster's."""
+    """PriorityClass of the pods, one that the administrator allows. Default: the cluster's."""
     image_pull_secrets: Annotated[tuple[LocalReference, ...], Field(max_length=8)] = ()
     """Secrets for pulling the worker image."""
 

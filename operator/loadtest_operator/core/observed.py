@@ -127,7 +127,7 @@ class Observed:
     refused: str = ""
     """What of the run's objects the API server does not accept, in its words."""
     captured: str = ""
-    """Which Service would take the workers for its own pods, in words."""
+    """What would take the workers for other pods, in words."""
     lacking: str = ""
     """What the spec refers to and is not there."""
     unusable: str = ""

@@ -51,22 +51,27 @@ QUICK_PROBE_SECONDS = 1.0
 LATEST_TOLD = timedelta(milliseconds=200)
 """A worker told later than this before second 0 may miss it."""
 TIMELINE_EVERY = timedelta(seconds=5)
+PARTS = (Create, CreateToken)
 CREATES = (Create, CreateToken, SaveTimeline, StoreReport, StartWorkers, InjectFault)
 
 
 async def act(context: Context, observed: Observed, memory: Memory, actions: Iterable[Action]) -> None:
     """Perform them, one after the other, as long as nobody else may lead. Raises LeaseDoubtError before the first that
-    may not be."""
-    run, troubles = memory.run, []
+    may not be.
+
+    What a run is made of is made in order, and nothing after what could not be: a Job beside somebody else's plan of that name
+    would run that plan."""
+    run, troubles, incomplete = memory.run, [], False
     for action in actions:
-        if memory.deleting and isinstance(action, CREATES):
+        if (memory.deleting and isinstance(action, CREATES)) or (incomplete and isinstance(action, PARTS)):
             continue
         context.kube.fence()
         try:
             await PERFORMERS[type(action)](context, observed, run, action)
         except AdapterError as error:
             troubles.append(str(error))
-            if isinstance(error, InvalidError) and isinstance(action, (Create, CreateToken)):
+            incomplete = incomplete or isinstance(action, PARTS)
+            if isinstance(error, InvalidError) and isinstance(action, PARTS):
                 run.refused = str(error)
     run.trouble = "; ".join(troubles)
 

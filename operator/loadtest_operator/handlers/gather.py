@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,6 +18,7 @@ from pydantic import ValidationError
 from loadgen.core.stats.tally import Tally
 from loadgen.model.wire import WorkerPhase, WorkerState
 from loadtest_operator.adapters.errors import AdapterError, OtherReleaseError
+from loadtest_operator.adapters.kube.api import is_owned
 from loadtest_operator.adapters.target import look as target
 from loadtest_operator.adapters.target import material
 from loadtest_operator.adapters.target.material import Found
@@ -27,8 +29,8 @@ from loadtest_operator.api.meta import ConditionType
 from loadtest_operator.api.problems import sentences
 from loadtest_operator.api.status import LoadTestStatus, Phase
 from loadtest_operator.core.common import conditions, times
-from loadtest_operator.core.common.kinds import CONFIG_MAP, EVENT, JOB, NETWORK_POLICY, POD, SECRET, SERVICE
-from loadtest_operator.core.common.names import MANAGED_BY, Names
+from loadtest_operator.core.common.kinds import CONFIG_MAP, EVENT, JOB, POD, SECRET, SELECTING, Kind
+from loadtest_operator.core.common.names import Names
 from loadtest_operator.core.faults.providers import provider_of
 from loadtest_operator.core.fleet import manifests, quota
 from loadtest_operator.core.fleet.pods import WorkerPod, newest_by_index, worker_pod
@@ -139,7 +141,7 @@ async def _look_around(
     else:
         looks += [
             _look_at_material(context, namespace, spec, run),
-            _look_at_services(context, namespace, names, spec, run),
+            _look_at_selectors(context, namespace, names, spec, run),
         ]
     await asyncio.gather(*looks)
 
@@ -160,21 +162,21 @@ async def _look_at_target(context: Context, namespace: str, names: Names, spec: 
         run.timeline = timeline.missed(run.timeline, "the target's Service was not there")
 
 
-def _is_ours(thing: Object) -> bool:
-    return MANAGED_BY.items() <= (thing["metadata"].get("labels") or {}).items()
-
-
-async def _look_at_services(context: Context, namespace: str, names: Names, spec: LoadTestSpec, run: RunMemory) -> None:
-    """Would one of them, or a NetworkPolicy, take the workers for other pods, because of labels that the user gave?"""
-    given = spec.worker_template.labels
+async def _look_at_selectors(
+    context: Context, namespace: str, names: Names, spec: LoadTestSpec, run: RunMemory
+) -> None:
+    """Would something in the namespace take the workers for other pods, because of labels that the user gave?"""
+    given, ours = spec.worker_template.labels, manifests.worker_labels(names)
     if not given:
         return
-    ours = manifests.worker_labels(names)
-    now = context.clock()
-    services = await run.known.ask("services", JOB_SECONDS, now, lambda: context.kube.list(SERVICE, namespace))
-    policies = await run.known.ask("policies", JOB_SECONDS, now, lambda: context.kube.list(NETWORK_POLICY, namespace))
-    typed = [{**policy, "kind": NETWORK_POLICY.kind} for policy in policies if not _is_ours(policy)]
-    run.captured = guard.attracting([*services, *typed], given, ours)
+
+    async def captured(kind: Kind) -> str:
+        list_all = partial(context.kube.list, kind, namespace)
+        found = await run.known.ask(f"every {kind.plural}", JOB_SECONDS, context.clock(), list_all)
+        return guard.attracting(kind, found, given, ours)
+
+    said = await asyncio.gather(*map(captured, SELECTING))
+    run.captured = next(filter(None, said), "")
 
 
 async def _look_at_material(context: Context, namespace: str, spec: LoadTestSpec, run: RunMemory) -> None:
@@ -239,7 +241,8 @@ async def _look_at_job(
         pods = await context.kube.list(POD, namespace, labels=names.selector(manifests.WORKER))
         view = _job_view(job)
         # A Job of the same name, given back while others waited for the quota, may have left pods that are still going.
-        seen = (worker_pod(pod) for pod in pods)
+        # Labels can be written on any pod; only the Job's own are told the token and believed.
+        seen = (worker_pod(pod) for pod in pods if is_owned(pod, job["metadata"]["uid"]))
         found = newest_by_index(pod for pod in seen if pod.created is None or pod.created >= view.created)
         short = len(found) < spec.load.workers
         return replace(view, trouble=await _complaint(context, namespace, job) if short else ""), found

@@ -192,11 +192,12 @@ async def test_why_a_worker_does_not_start_is_told_within_ten_seconds() -> None:
     async with theatre() as play:
         play.cluster.created = lambda _cluster, _body: None
         await play.run(Phase.PREPARING)
-        while play.cluster.get(JOB, "demo", "test-1-workers") is None:
+        while (job := play.cluster.get(JOB, "demo", "test-1-workers")) is None:
             await play.look()
         waiting = {"state": {"waiting": {"reason": "ErrImagePull", "message": "no such image"}}}
         labels = names.Names("test", 1).labels("worker")
-        metadata = {"name": "worker-0", "namespace": "demo", "labels": labels}
+        owner = {"kind": "Job", "uid": job["metadata"]["uid"], "controller": True}
+        metadata = {"name": "worker-0", "namespace": "demo", "labels": labels, "ownerReferences": [owner]}
         play.cluster.put(POD, {"metadata": metadata, "spec": {}, "status": {"containerStatuses": [waiting]}})
         told = play.now
         while "no such image" not in str(play.cluster.get(LOAD_TEST, "demo", "test")):

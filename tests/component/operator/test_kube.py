@@ -107,3 +107,9 @@ async def test_lists_are_selected_by_labels() -> None:
         found = await kube.list(CONFIG_MAP, None, labels="run=2")
 
     assert [item["metadata"]["name"] for item in found] == ["two"]
+
+
+async def test_an_empty_list_of_metadata_is_a_list() -> None:
+    """The API server writes null: an operator without any LoadTest ended of that."""
+    async with connected(Cluster()) as kube:
+        assert await kube.list(CONFIG_MAP, None, metadata_only=True) == []

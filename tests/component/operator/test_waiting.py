@@ -173,8 +173,8 @@ def since(play: Theatre, seen: int) -> Counter[tuple[str, str]]:
     return Counter(paths)
 
 
-BELONGINGS = ("jobs", "pods", "services", "secrets", "configmaps", "configmaps", "networkpolicies")
-FOUND = ("jobs", "secrets", "configmaps", "networkpolicies")
+BELONGINGS = ("jobs", "pods", "services", "secrets", "configmaps", "configmaps", "networkpolicies", "networkpolicies")
+FOUND = ("jobs", "secrets", "configmaps", "networkpolicies", "networkpolicies")
 """Of a run without faults; the timeline went at its end. Each is looked at before it goes: is it this LoadTest's?"""
 CLEANING = (
     Counter({("GET", "loadtests"): 1, ("GET", "jobs"): 1, ("GET", "pods"): 1, ("PATCH", "loadtests"): 1})

@@ -30,6 +30,7 @@ from loadtest_operator.api.status import LoadTestStatus, Phase
 from loadtest_operator.core.common import names, times
 from loadtest_operator.core.common.kinds import ENDPOINT_SLICE, LOAD_TEST, POD, SECRET, SERVICE, Kind
 from loadtest_operator.core.common.settings import Settings, WorkerAccess
+from loadtest_operator.core.run import guard
 from loadtest_operator.handlers.context import Context
 from loadtest_operator.handlers.reconcile import reconcile
 from unit.operator.proxy import Proxy
@@ -47,7 +48,7 @@ def a_web_service(cluster: Cluster) -> None:
     endpoint = {
         "addresses": ["10.0.0.1"], "conditions": {"ready": True}, "targetRef": {"kind": "Pod", "name": "web-1"}
     }  # fmt: skip
-    labels = {"kubernetes.io/service-name": "web"}
+    labels = {"kubernetes.io/service-name": "web", guard.MANAGED_BY: guard.ENDPOINTS_CONTROLLER}
     body = {"metadata": {"name": "web-x", "labels": labels, **here}, "ports": ports, "endpoints": [endpoint]}
     cluster.put(ENDPOINT_SLICE, body)
     cluster.put(POD, {"metadata": {"name": "web-1", "labels": {"app": "web"}, **here}, "spec": {}, "status": {}})
@@ -135,6 +136,7 @@ class Theatre:
         labels = body["spec"]["template"]["metadata"]["labels"]
         for index in range(body["spec"]["completions"]):
             metadata = {"name": f"worker-{index}", "namespace": "demo", "labels": labels}
+            metadata["ownerReferences"] = [{"kind": "Job", "uid": body["metadata"]["uid"], "controller": True}]
             metadata["annotations"] = {names.INDEX_ANNOTATION: str(index)}
             running = {"phase": "Running", "podIP": f"10.1.0.{index + 1}"}
             cluster.put(POD, {"metadata": metadata, "spec": {}, "status": running})

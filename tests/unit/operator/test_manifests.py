@@ -1,14 +1,16 @@
 """The objects of a run: what a security review looks for, and what the contract with the worker says."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from builders import a_valid_spec
-from loadtest_operator.core.common.settings import Settings, WorkerAccess
+from loadtest_operator.core.common.settings import Settings, WorkerAccess, WorkerEgress
 from loadtest_operator.core.faults import delay_proxy, providers
 from loadtest_operator.core.fleet import manifests
 from loadtest_operator.core.run import guard
+from loadtest_operator.core.scaling.target import TargetPod, TargetView
 from unit.operator.world import World
 
 DELAY = {
@@ -163,16 +165,60 @@ def test_without_references_there_is_no_volume() -> None:
 
 
 def test_only_the_operator_reaches_the_control_port() -> None:
+    world = a_world()
+    world.settings = Settings(operator_namespace="loadtest-system")
+    control, *_ = manifests.network_policy(world.look())["spec"]["ingress"]
+
+    assert control["from"] == [
+        {
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "loadtest-system"}},
+            "podSelector": {"matchLabels": {"app.kubernetes.io/name": "loadtest-operator"}},
+        }
+    ]
+
+
+def test_an_operator_that_is_no_pod_is_let_in_by_its_token_alone() -> None:
     control, *_ = manifests.network_policy(a_world().look())["spec"]["ingress"]
 
-    assert control["from"][0]["podSelector"] == {"matchLabels": {"app.kubernetes.io/name": "loadtest-operator"}}
+    assert "from" not in control
+
+
+def the_egress(world: World, **view: Any) -> tuple[dict[str, Any], ...]:
+    observed = world.look()
+    assert observed.target is not None
+    seen = replace(observed.target, selector=(("app", "web"),), **view)
+    return manifests.egress_policy(replace(observed, target=seen), providers.between(observed))
+
+
+def test_workers_reach_the_target_the_proxy_and_names_alone() -> None:
+    (policy,) = the_egress(a_world(faults=[DELAY]))
+    pods, names = policy["spec"]["egress"]
+    target, proxy = pods["to"]
+
+    assert target["podSelector"] == {"matchLabels": {"app": "web"}}
+    assert target["namespaceSelector"] == {"matchLabels": {"kubernetes.io/metadata.name": "demo"}}
+    assert proxy["podSelector"]["matchExpressions"][0]["values"] == ["proxy"]
+    assert names == {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}
+    assert policy["spec"]["podSelector"]["matchExpressions"][0]["values"] == ["worker", "proxy"]
+    assert policy["spec"]["podSelector"]["matchLabels"]["loadtest.dev/run"] == "1"
+
+
+def test_where_the_targets_pods_cannot_be_named_nothing_is_shut() -> None:
+    anywhere = a_world()
+    anywhere.settings = Settings(worker_egress=WorkerEgress.ANYWHERE)
+
+    assert the_egress(anywhere) == ()
+    assert the_egress(a_world(), pods=(TargetPod("web-1", on_node=True),)) == ()
+    assert manifests.egress_policy(replace(a_world().look(), target=TargetView("http://elsewhere")), ()) == ()
 
 
 def test_anybody_may_scrape_and_nothing_else() -> None:
     """One port, everywhere the same: container, annotation, policy, environment."""
     pod = the_job()["spec"]["template"]
     container = pod["spec"]["containers"][0]
-    rules = manifests.network_policy(a_world().look())["spec"]["ingress"]
+    world = a_world()
+    world.settings = Settings(operator_namespace="loadtest-system")
+    rules = manifests.network_policy(world.look())["spec"]["ingress"]
     open_ports = [port["port"] for rule in rules if "from" not in rule for port in rule["ports"]]
 
     assert open_ports == [8092]

@@ -29,6 +29,7 @@ var components = map[string]func() *cobra.Command{
 	"kubelet":                 func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) },
 	"metrics-server":          newMetricsServerCommand,
 	"discovery":               newDiscoveryCommand,
+	"network-policies":        newPoliciesCommand,
 }
 
 func main() {

@@ -26,6 +26,10 @@ TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5)
 CONNECTIONS = 64
 METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 MERGE = "application/merge-patch+json"
+NAMES = re.compile(r"(/[A-Za-z0-9._:-]+)+")
+"""Paths of objects: what a name was taken from (an owner's reference, a spec) may have been written by anybody."""
+FOR_THE_SERVER = ("authorization", "impersonate-", "x-remote-")
+"""Beginnings of headers that the API server reads itself: with the operator's rights they would not be the target's."""
 
 
 class KubeApi:
@@ -77,7 +81,7 @@ class KubeApi:
         items: list[Object] = []
         while True:
             page = await self._json("GET", kind.path(namespace), query=query, accept=accept)
-            items += page["items"]
+            items += page["items"] or ()
             if not (token := page.get("metadata", {}).get("continue")):
                 return items
             query["continue"] = token
@@ -130,11 +134,12 @@ class KubeApi:
         byte for byte; with steps `..` in it, it would be another one, asked for with the operator's own rights."""
         if leaves(path):
             raise InvalidError(f"{method} {path[:200]}: a path with steps . or .. is not sent through the API server")
+        mine = {name: value for name, value in headers.items() if not name.lower().startswith(FOR_THE_SERVER)}
         with translated(f"{method} {path} through the API server"):
             async with self._session.request(
                 method,
                 URL(self._configuration.host + path, encoded=True),
-                headers={**headers, **await self._authorization()},
+                headers={**mine, **await self._authorization()},
                 skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
                 allow_redirects=False,
                 data=body,
@@ -152,6 +157,8 @@ class KubeApi:
         content: str = "application/json",
         accept: str = "application/json",
     ) -> Object:
+        if not NAMES.fullmatch(path) or leaves(path):
+            raise NotFoundError(f"{method} {path[:200]!r}: there can be nothing of such a name")
         self.calls += 1
         headers = {"Accept": accept, "Content-Type": content, **await self._authorization()}
         data = json.dumps(body) if body is not None else None

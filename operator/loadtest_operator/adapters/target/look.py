@@ -19,7 +19,7 @@ from loadtest_operator.adapters.kube.api import KubeApi
 from loadtest_operator.api.loadtest import LoadTestSpec, ServiceReference
 from loadtest_operator.core.common.kinds import ENDPOINT_SLICE, HPA, POD, SERVICE, Kind
 from loadtest_operator.core.common.paced import Paced
-from loadtest_operator.core.run.guard import leads_elsewhere
+from loadtest_operator.core.run.guard import leads_elsewhere, written_by_hand
 from loadtest_operator.core.scaling import workload as workloads
 from loadtest_operator.core.scaling.autoscaler import Autoscaler, autoscaler_of, scales
 from loadtest_operator.core.scaling.target import (
@@ -57,6 +57,7 @@ async def look(kube: KubeApi, spec: LoadTestSpec, namespace: str, known: Paced, 
         return TargetView(url=_url(reference, where, None), found=False, elsewhere=elsewhere)
     eyes = _Eyes(kube, spec, where, service["spec"].get("selector") or {}, known, now)
     endpoints, workload = await asyncio.gather(eyes.endpoints(reference.name, port.get("name") or ""), eyes.workload())
+    elsewhere = elsewhere or written_by_hand(service, known.last("endpoints"))
     pods = await eyes.pods(endpoints, workload.replicas if workload else None)
     if workload is None:
         workload = await eyes.owner(pods)

@@ -53,6 +53,10 @@ class Names:
     def network_policy(self) -> str:
         return shorten(f"{self._base}-workers")
 
+    @property
+    def egress_policy(self) -> str:
+        return shorten(f"{self._base}-egress")
+
     def part(self, component: str) -> str:
         """Of one of its other parts, short enough to be a host name."""
         return shorten(f"{self._base}-{component}", LONGEST_JOB)

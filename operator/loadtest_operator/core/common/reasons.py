@@ -33,7 +33,11 @@ TARGET_BUSY = _reason("TargetBusy", "Another run loads the same target; this one
 ACCEPTED = _reason("Accepted", "The spec is valid and its target is allowed.")
 INVALID_SPEC = _reason("InvalidSpec", "The spec cannot be run as it is written.", Verdict.ERROR)
 SPEC_CHANGED = _reason("SpecChanged", "The spec changed under a run that was being prepared.", Verdict.INCONCLUSIVE)
-TARGET_NOT_ALLOWED = _reason("TargetNotAllowed", "The administrator does not allow this target.", Verdict.ERROR)
+TARGET_NOT_ALLOWED = _reason(
+    "TargetNotAllowed",
+    "The administrator does not allow this target, or this priority class of the workers.",
+    Verdict.ERROR,
+)
 RUN_TOKEN_REFUSED = _reason("RunTokenRefused", "A new runToken is only taken after the run has ended.")
 
 TARGET_NOT_FOUND = _reason("TargetNotFound", "The target's Service does not exist.", Verdict.INCONCLUSIVE)
@@ -64,7 +68,7 @@ QUOTA_EXCEEDED = _reason(
 WORKERS_REFUSED = _reason("WorkersRefused", "The API server does not accept the workers' objects.", Verdict.ERROR)
 LABELS_SELECTED = _reason(
     "LabelsSelected",
-    "A Service or NetworkPolicy would take the workers for other pods, by their labels.",
+    "A Service, NetworkPolicy, workload or PodDisruptionBudget would take the workers for other pods, by their labels.",
     Verdict.ERROR,
 )
 CONTAINER_ERROR = _reason("ContainerError", "A worker's container cannot be created.", Verdict.ERROR)

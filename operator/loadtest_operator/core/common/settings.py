@@ -18,6 +18,13 @@ class WorkerAccess(StrEnum):
     API_SERVER_PROXY = "ApiServerProxy"
 
 
+class WorkerEgress(StrEnum):
+    """What workers may reach where NetworkPolicies are enforced."""
+
+    TARGET = "Target"
+    ANYWHERE = "Anywhere"
+
+
 class SettingsError(Exception):
     """Some settings are wrong; `problems` has a sentence for each."""
 
@@ -35,7 +42,9 @@ class Settings:
     watch_namespaces: tuple[str, ...] = ()
     allowed_target_namespaces: tuple[str, ...] = ()
     allow_urls: bool = False
+    allowed_priority_classes: tuple[str, ...] = ()
     worker_access: WorkerAccess = WorkerAccess.POD_IP
+    worker_egress: WorkerEgress = WorkerEgress.TARGET
     worker_start_seconds: int = 300
     metrics_port: int = 9090
     probe_port: int = 8080
@@ -79,10 +88,10 @@ def _convert(text: str, kind: object) -> object:
         if not text.isdigit():
             raise ValueError("write a whole number")
         return int(text)
-    if kind is WorkerAccess:
-        if text not in tuple(WorkerAccess):
-            raise ValueError(f"write one of {', '.join(WorkerAccess)}")
-        return WorkerAccess(text)
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        if text not in tuple(kind):
+            raise ValueError(f"write one of {', '.join(kind)}")
+        return kind(text)
     if kind == tuple[str, ...]:
         return tuple(item.strip() for item in text.split(",") if item.strip())
     return text

@@ -5,7 +5,7 @@ from typing import Any
 
 from loadtest_operator.api.loadtest import FAULT_KINDS, Fault
 from loadtest_operator.core.actions import Create, Delete
-from loadtest_operator.core.common.kinds import Kind
+from loadtest_operator.core.common.kinds import POD, Kind
 from loadtest_operator.core.common.names import Names
 from loadtest_operator.core.faults import delay_proxy
 from loadtest_operator.core.faults.provider import Provider
@@ -63,6 +63,11 @@ def way(observed: Observed) -> str:
 def in_the_way(observed: Observed) -> tuple[Provider, ...]:
     """Providers that all load goes through."""
     return tuple(provider for provider in used(observed) if provider.way(observed))
+
+
+def between(observed: Observed) -> tuple[str, ...]:
+    """Components of the pods that all load goes through."""
+    return tuple(component for each in in_the_way(observed) for kind, component in each.traces if kind == POD)
 
 
 def lost(observed: Observed) -> str:

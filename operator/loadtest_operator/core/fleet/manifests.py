@@ -12,8 +12,8 @@ from loadgen.core.prompts.material import wanted
 from loadgen.model.references import Holder
 from loadtest_operator.api.loadtest import LoadTestSpec
 from loadtest_operator.core.common.kinds import CONFIG_MAP, JOB, NETWORK_POLICY, SECRET, Kind
-from loadtest_operator.core.common.names import Names
-from loadtest_operator.core.common.settings import WorkerAccess
+from loadtest_operator.core.common.names import COMPONENT_LABEL, Names
+from loadtest_operator.core.common.settings import WorkerAccess, WorkerEgress
 from loadtest_operator.core.observed import Observed
 
 Object = dict[str, Any]
@@ -73,22 +73,16 @@ def timeline(observed: Observed, text: str) -> Object:
 
 def network_policy(observed: Observed, more: Iterable[Mapping[str, Any]] = ()) -> Object:
     """Only the operator's pods may command the run's pods; whoever scrapes (who that is, nobody here knows) may reach the
-    metrics port; `more` are the rules of what makes the faults. Where the operator comes through the API server, its requests come
-    from wherever that is: then only the token guards the control port.
+    metrics port; `more` are the rules of what makes the faults. Where the operator comes through the API server, or is no pod of
+    this cluster, its requests come from wherever that is: then only the token guards the control port.
     """
-    here, anybody = (
-        observed.settings.operator_namespace,
-        observed.settings.worker_access is WorkerAccess.API_SERVER_PROXY,
-    )
-    operator = {
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": here}} if here else {},
-        "podSelector": {"matchLabels": {"app.kubernetes.io/name": "loadtest-operator"}},
-    }
-    run_labels = {key: value for key, value in observed.names.labels(WORKER).items() if not key.endswith("component")}
+    settings = observed.settings
+    anybody = settings.worker_access is WorkerAccess.API_SERVER_PROXY or not settings.operator_namespace
+    operator = _pods(settings.operator_namespace, {"app.kubernetes.io/name": "loadtest-operator"})
     return {
         **shell(NETWORK_POLICY, observed, observed.names.network_policy, WORKER),
         "spec": {
-            "podSelector": {"matchLabels": run_labels},
+            "podSelector": {"matchLabels": _of_run(observed.names)},
             "policyTypes": ["Ingress"],
             "ingress": [
                 {**({} if anybody else {"from": [operator]}), "ports": [{"port": CONTROL_PORT, "protocol": "TCP"}]},
@@ -97,6 +91,39 @@ def network_policy(observed: Observed, more: Iterable[Mapping[str, Any]] = ()) -
             ],
         },
     }
+
+
+def egress_policy(observed: Observed, between: tuple[str, ...]) -> tuple[Object, ...]:
+    """Workers, and what stands `between` them and the target (components), reach nothing but the target's pods, each other's
+    way there, and DNS. Nothing where the target's pods cannot be named: behind a URL, on their node's network, or where the
+    administrator says that workers need more (a mesh's sidecar talks to its control plane).
+    """
+    view, reference = observed.target, observed.valid_spec.target.service_ref
+    unnamed = view is None or not view.selector or reference is None or any(pod.on_node for pod in view.pods)
+    if observed.settings.worker_egress is WorkerEgress.ANYWHERE or unnamed or view is None or reference is None:
+        return ()
+    ours = {"matchLabels": _of_run(observed.names)}
+    part = {"key": COMPONENT_LABEL, "operator": "In"}
+    target = _pods(reference.namespace or observed.namespace, dict(view.selector))
+    way = {"podSelector": {**ours, "matchExpressions": [{**part, "values": [*between]}]}}
+    dns = [{"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")]
+    spec = {
+        "podSelector": {**ours, "matchExpressions": [{**part, "values": [WORKER, *between]}]},
+        "policyTypes": ["Egress"],
+        "egress": [{"to": [target, *([way] if between else [])]}, {"ports": dns}],
+    }
+    return ({**shell(NETWORK_POLICY, observed, observed.names.egress_policy, WORKER), "spec": spec},)
+
+
+def _of_run(names: Names) -> dict[str, str]:
+    """What every pod of a run carries."""
+    return {key: value for key, value in names.labels(WORKER).items() if key != COMPONENT_LABEL}
+
+
+def _pods(namespace: str, labels: Mapping[str, str]) -> Object:
+    """A peer in a NetworkPolicy."""
+    where = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
+    return {"namespaceSelector": where, "podSelector": {"matchLabels": dict(labels)}}
 
 
 def job(observed: Observed, way: str = "") -> Object:

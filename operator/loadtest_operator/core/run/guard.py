@@ -6,18 +6,45 @@ it is counts, not what it is called. The worker template has only harmless field
 only as long as no Service takes pods that carry it for its own.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from loadtest_operator.api.loadtest import LoadTestSpec
+from loadtest_operator.core.common.kinds import (
+    DEPLOYMENT,
+    DISRUPTION_BUDGET,
+    NETWORK_POLICY,
+    SELECTING,
+    SERVICE,
+    STATEFUL_SET,
+    Kind,
+)
 from loadtest_operator.core.common.settings import Settings
 
 Object = Mapping[str, Any]
+MANAGED_BY, ENDPOINTS_CONTROLLER = "endpointslice.kubernetes.io/managed-by", "endpointslice-controller.k8s.io"
+"""Who writes a Service's addresses where it has a selector, and takes back what another writes in its name."""
 ASK_FOR_URLS = "or ask the administrator to set the operator's allowUrls"
 
 
 def refusals(spec: LoadTestSpec, namespace: str, settings: Settings) -> tuple[str, ...]:
     """A sentence for each thing that is not allowed."""
+    return (*_target(spec, namespace, settings), *_priority(spec, settings))
+
+
+def _priority(spec: LoadTestSpec, settings: Settings) -> tuple[str, ...]:
+    """A class may drive other namespaces' pods from their nodes."""
+    name, allowed = spec.worker_template.priority_class_name, settings.allowed_priority_classes
+    if name is None or name in allowed:
+        return ()
+    known = f"use {' or '.join(allowed)}, or leave it out" if allowed else "leave it out"
+    return (
+        f"spec.workerTemplate.priorityClassName {name!r} is not allowed: {known}, or ask the administrator to add it to the "
+        "operator's allowedPriorityClasses",
+    )
+
+
+def _target(spec: LoadTestSpec, namespace: str, settings: Settings) -> tuple[str, ...]:
     reference = spec.target.service_ref
     if reference is None:
         return _url(spec, settings)
@@ -46,11 +73,25 @@ def leads_elsewhere(service: Object) -> str:
     return ""
 
 
+def written_by_hand(service: Object, slices: Iterable[Object]) -> str:
+    """Which of a Service's addresses are not those that its selector finds; empty where there are none."""
+    for piece in slices:
+        if (piece["metadata"].get("labels") or {}).get(MANAGED_BY) != ENDPOINTS_CONTROLLER:
+            return (
+                f"Service {service['metadata']['name']} has addresses that its selector did not find: somebody else wrote "
+                f"EndpointSlice {piece['metadata']['name']}"
+            )
+    return ""
+
+
 def not_allowed_to_lead(elsewhere: str, settings: Settings) -> str:
     """The refusal of a Service that leads elsewhere; empty where that is fine."""
     if not elsewhere or settings.allow_urls:
         return ""
-    return f"spec.target.serviceRef: {elsewhere}, which is not allowed: use a Service whose selector selects pods, {ASK_FOR_URLS}"
+    return (
+        f"spec.target.serviceRef: {elsewhere}, which is not allowed: use a Service whose addresses are those that its selector "
+        f"finds, {ASK_FOR_URLS}"
+    )
 
 
 def is_own(spec: LoadTestSpec, namespace: str, elsewhere: str) -> bool:
@@ -59,22 +100,31 @@ def is_own(spec: LoadTestSpec, namespace: str, elsewhere: str) -> bool:
     return reference is not None and (reference.namespace or namespace) == namespace and not elsewhere
 
 
-def attracting(things: Iterable[Object], given: Mapping[str, str], ours: Mapping[str, str]) -> str:
-    """Which Service would send its clients to the workers, or which NetworkPolicy would say something else of them, because of the
-    labels that the user gave; empty where none."""
-    changed = ((thing, selector) for thing in things for selector in _selectors(thing) if _tells(selector, given, ours))
+def attracting(kind: Kind, things: Iterable[Object], given: Mapping[str, str], ours: Mapping[str, str]) -> str:
+    """What of this kind would take the workers for other pods, because of the labels that the user gave; empty where nothing.
+
+    A Service would send its clients to them, a NetworkPolicy say something else of them, an autoscaler count their CPU as that
+    of the pods that it scales."""
+    changed = (
+        (thing, selector) for thing in things for selector in SELECTORS[kind](thing) if _tells(selector, given, ours)
+    )
     for thing, selector in changed:
         because = ", ".join(f"{key}={given[key]}" for key in sorted(_keys(selector) & given.keys() - ours.keys()))
-        effect = EFFECTS[thing.get("kind", "Service")].format(thing["metadata"]["name"])
+        effect = EFFECTS[kind].format(thing["metadata"]["name"])
         return f"spec.workerTemplate.labels: {because} would {effect}: {REMEDY}"
     return ""
 
 
 REMEDY = "use other labels (what is meant for workers selects app.kubernetes.io/name: loadtest-worker)"
-EFFECTS = {
-    "Service": "make the workers endpoints of Service {}, and take its clients' requests",
-    "NetworkPolicy": "change what NetworkPolicy {} lets the workers do",
+EFFECTS: Mapping[Kind, str] = {
+    SERVICE: "make the workers endpoints of Service {}, and take its clients' requests",
+    NETWORK_POLICY: "change what NetworkPolicy {} lets the workers do",
+    DEPLOYMENT: "have the workers counted by the autoscaler of Deployment {}",
+    STATEFUL_SET: "have the workers counted by the autoscaler of StatefulSet {}",
+    DISRUPTION_BUDGET: "have the workers counted by PodDisruptionBudget {}",
 }
+if missing := {*SELECTING} ^ {*EFFECTS}:
+    raise TypeError(f"what these do with pods that they select is not said: {missing}")
 
 
 def _tells(selector: Object, given: Mapping[str, str], ours: Mapping[str, str]) -> bool:
@@ -82,17 +132,31 @@ def _tells(selector: Object, given: Mapping[str, str], ours: Mapping[str, str]) 
     return _selects(selector, {**given, **ours}) != _selects(selector, ours)
 
 
-def _selectors(thing: Object) -> Iterator[Object]:
-    """Every selector of pods: of a Service, or of a NetworkPolicy's subject and peers."""
+def _of_service(thing: Object) -> Iterator[Object]:
+    if selector := (thing.get("spec") or {}).get("selector"):
+        yield {"matchLabels": selector}
+
+
+def _of_workload(thing: Object) -> Iterator[Object]:
+    if (selector := (thing.get("spec") or {}).get("selector")) is not None:
+        yield selector
+
+
+def _of_policy(thing: Object) -> Iterator[Object]:
+    """Its subject's, and its peers'."""
     spec = thing.get("spec") or {}
-    if thing.get("kind") != "NetworkPolicy":
-        if spec.get("selector"):
-            yield {"matchLabels": spec["selector"]}
-        return
     yield spec.get("podSelector") or {}
     for side, peers in (("ingress", "from"), ("egress", "to")):
         for rule in spec.get(side) or ():
             yield from (peer["podSelector"] for peer in rule.get(peers) or () if peer.get("podSelector"))
+
+
+SELECTORS: Mapping[Kind, Callable[[Object], Iterator[Object]]] = {
+    **dict.fromkeys(SELECTING, _of_workload),
+    SERVICE: _of_service,
+    NETWORK_POLICY: _of_policy,
+}
+"""Every selector of pods in an object of the kind."""
 
 
 def _keys(selector: Object) -> set[str]:

@@ -55,4 +55,5 @@ def belongings(names: Names) -> tuple[Delete, ...]:
         Delete(CONFIG_MAP, names.plan),
         Delete(CONFIG_MAP, names.timeline),
         Delete(NETWORK_POLICY, names.network_policy),
+        Delete(NETWORK_POLICY, names.egress_policy),
     )

@@ -47,6 +47,8 @@ class TargetPod:
     uid: str = ""
     ended: bool = False
     """Failed or Succeeded: it is no replica any more."""
+    on_node: bool = False
+    """It has its node's network: its address is the node's."""
 
     @property
     def identity(self) -> str:
@@ -139,6 +141,7 @@ def target_pod(pod: Object) -> TargetPod:
         waiting_for=_waiting_for(status),
         uid=metadata.get("uid", ""),
         ended=status.get("phase") in ENDED,
+        on_node=bool(pod.get("spec", {}).get("hostNetwork")),
     )
 
 

@@ -322,6 +322,7 @@ def _creations(observed: Observed) -> tuple[Action, ...]:
         CreateToken(manifests.secret(observed)),
         Create(CONFIG_MAP, manifests.plan(observed)),
         Create(NETWORK_POLICY, manifests.network_policy(observed, providers.ingress(observed))),
+        *(Create(NETWORK_POLICY, body) for body in manifests.egress_policy(observed, providers.between(observed))),
         *providers.objects(observed),
         Create(JOB, manifests.job(observed, providers.way(observed))),
     )
