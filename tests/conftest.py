@@ -4,6 +4,11 @@ import asyncio
 import warnings
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("busy", deadline=None)
+settings.load_profile("busy")
+"""Machines are busy: how long a draw takes says nothing."""
 
 
 @pytest.hookimpl(trylast=True)

@@ -5,7 +5,7 @@ that does not see proves nothing about itself, whatever the replicas did meanwhi
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -63,7 +63,6 @@ class Autoscaler:
     name: str
     desired: int | None = None
     """What it wants; nothing before its first decision."""
-    current: int | None = None
     minimum: int = 1
     maximum: int = 10
     metrics: tuple[Metric, ...] = ()
@@ -76,8 +75,6 @@ class Autoscaler:
     """When its condition ScalingActive became what it is."""
     doing: str = ""
     """Reason of AbleToScale, such as ScaleDownStabilized."""
-    limited: str = ""
-    """Reason of ScalingLimited where that is True, such as TooManyReplicas."""
     up: Direction = Direction(STABILIZATION["scaleUp"])
     down: Direction = Direction(STABILIZATION["scaleDown"])
     last_scale_time: datetime | None = None
@@ -102,24 +99,15 @@ class Autoscaler:
         return ", ".join(str(metric) for metric in self.metrics)
 
 
-@dataclass(frozen=True, slots=True)
-class _Conditions:
-    found: Mapping[str, Object] = field(default_factory=dict)
-
-    def of(self, kind: str) -> Object:
-        return self.found.get(kind, {})
-
-
 def autoscaler_of(hpa: Object) -> Autoscaler:
     """From a HorizontalPodAutoscaler (autoscaling/v2)."""
     spec, status = hpa["spec"], hpa.get("status", {})
-    conditions = _Conditions({found["type"]: found for found in status.get("conditions") or []})
-    active, able, limited = (conditions.of(kind) for kind in ("ScalingActive", "AbleToScale", "ScalingLimited"))
+    conditions = {found["type"]: found for found in status.get("conditions") or ()}
+    active, able = conditions.get("ScalingActive", {}), conditions.get("AbleToScale", {})
     is_able = able.get("status") != "False"
     return Autoscaler(
         name=hpa["metadata"]["name"],
         desired=status.get("desiredReplicas"),
-        current=status.get("currentReplicas"),
         minimum=spec.get("minReplicas", 1),
         maximum=spec["maxReplicas"],
         metrics=_metrics(spec, status),
@@ -128,7 +116,6 @@ def autoscaler_of(hpa: Object) -> Autoscaler:
         inactive_because=_sentence(active if is_able else able),
         since=times.parse(active.get("lastTransitionTime")),
         doing=able.get("reason", ""),
-        limited=limited.get("reason", "") if limited.get("status") == "True" else "",
         up=_direction(spec, "scaleUp"),
         down=_direction(spec, "scaleDown"),
         last_scale_time=times.parse(status.get("lastScaleTime")),
@@ -143,7 +130,7 @@ def scales(hpa: Object, kind: str, name: str) -> bool:
 
 def quantity(text: str) -> Decimal | None:
     """A Kubernetes quantity such as 500m or 2Gi as a number; nothing where it is none."""
-    suffix = next((end for end in sorted(SUFFIXES, key=len, reverse=True) if text.endswith(end)), "")
+    suffix = next((end for end in SUFFIXES if text.endswith(end)), "")
     try:
         return Decimal(text.removesuffix(suffix)) * Decimal(str(SUFFIXES.get(suffix, 1)))
     except InvalidOperation:

@@ -35,10 +35,8 @@ class TargetPod:
     """A pod of the target and when it reached what."""
 
     name: str
-    node: str = ""
     created: datetime | None = None
     scheduled: datetime | None = None
-    started: datetime | None = None
     ready: datetime | None = None
     """Since when it has been ready; nothing while it is not."""
     deleting: datetime | None = None
@@ -125,17 +123,10 @@ def _family_first(endpoint: Endpoint) -> tuple[bool, str]:
 def target_pod(pod: Object) -> TargetPod:
     """From the API's object."""
     metadata, status = pod["metadata"], pod.get("status", {})
-    running = [
-        times.parse(container["state"]["running"]["startedAt"])
-        for container in status.get("containerStatuses", [])
-        if "running" in container.get("state", {})
-    ]
     return TargetPod(
         name=metadata["name"],
-        node=pod.get("spec", {}).get("nodeName", ""),
         created=times.parse(metadata.get("creationTimestamp")),
         scheduled=condition_time(pod, "PodScheduled"),
-        started=max((moment for moment in running if moment), default=None),
         ready=condition_time(pod, "Ready"),
         deleting=times.parse(metadata.get("deletionTimestamp")),
         waiting_for=_waiting_for(status),

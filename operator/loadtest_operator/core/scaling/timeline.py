@@ -71,7 +71,6 @@ class PodLife:
     name: str
     created: datetime | None = None
     scheduled: datetime | None = None
-    started: datetime | None = None
     ready: datetime | None = None
     serving: datetime | None = None
     """When it was first seen in the endpoints."""
@@ -80,8 +79,6 @@ class PodLife:
     deleting: datetime | None = None
     waiting_for: str = ""
     uid: str = ""
-    unready: bool = False
-    """Not ready when it was last seen."""
 
     @property
     def identity(self) -> str:
@@ -202,14 +199,12 @@ def _life(old: PodLife | None, pod: TargetPod, serving: datetime | None, before:
         name=pod.name,
         created=old.created or pod.created,
         scheduled=old.scheduled or pod.scheduled,
-        started=old.started or pod.started,
         ready=old.ready or pod.ready,
         serving=old.serving or serving,
         absent=old.absent or (before if serving else None),
         deleting=old.deleting or pod.deleting,
         waiting_for=pod.waiting_for,
         uid=pod.uid,
-        unready=pod.ready is None and not pod.ended and not pod.deleting,
     )
 
 
