@@ -9,6 +9,7 @@ from loadtest_operator.api.status import Phase
 from loadtest_operator.core.common import reasons
 from loadtest_operator.core.run import lifecycle
 from loadtest_operator.core.scaling import causes, guards
+from recordings import replay
 from unit.operator.situations import SITUATIONS, Situation, played
 from unit.operator.world import World
 
@@ -77,6 +78,20 @@ def guard_table() -> str:
     return table(("it is Unknown when", "of", "instead of"), lines)
 
 
+def agreement_table() -> str:
+    """Each recording, played through the shadow."""
+    found = {name: replay.agreement(replay.played(replay.load(name))) for name in replay.names()}
+    rows = ((f"`{name}`", *_agreement(each)) for name, each in found.items())
+    everything = replay.total(found.values())
+    head = ("recording", "syncs", "exactly alike", "within one replica and one sync", "of its steps")
+    return table(head, [*rows, ("**all**", *_agreement(everything))])
+
+
+def _agreement(found: replay.Agreement) -> tuple[str, ...]:
+    shares = (f"{part} ({part / found.syncs:.1%})" for part in (found.exact, found.near))
+    return str(found.syncs), *shares, f"{found.moved_alike} of {found.moved}"
+
+
 def alias(field: str) -> str:
     return str(Expectation.model_fields[field].alias)
 
@@ -87,6 +102,7 @@ def _meaning(function: Callable[..., str]) -> str:
 
 PARTS = {
     "autoscaling.md": {"guards": guard_table, "causes": cause_table},
+    "shadow.md": {"agreement": agreement_table},
     "verdicts.md": {"situations": situations, "reasons": reason_table},
     "lifecycle.md": {"diagram": diagram, "transitions": transitions},
 }

@@ -1,0 +1,1 @@
+"""Recordings of the real HorizontalPodAutoscaler, and the script that makes them."""
