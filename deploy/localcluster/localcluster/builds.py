@@ -101,7 +101,7 @@ def _binaries(at: Layout) -> None:
     if target.exists():
         return
     go = _go(at)
-    with step("build", f"Kubernetes {VERSION}, etcd, CoreDNS, metrics-server, helm from Go modules", "binaries"):
+    with step("build", f"Kubernetes {VERSION}, etcd, CoreDNS, metrics APIs, helm from Go modules", "binaries"):
         new = target.with_suffix(".new")
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(parents=True)

@@ -16,7 +16,6 @@ from localcluster.layout import Layout
 from localcluster.progress import say, step
 
 NODE_PATH = f"/api/v1/nodes/{layout.NODE}"
-METRICS_PATH = "/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.metrics.k8s.io"
 START_TRIES = 5
 """Of a component that dies while it starts: its port may not be free yet."""
 DEFAULT_ACCOUNT = "/api/v1/namespaces/default/serviceaccounts/default"
@@ -41,7 +40,7 @@ class Cluster:
             self._start_all(control_plane(self._at))
         with step("up", "containerd, kubelet, kube-proxy", "node"):
             self._start_node()
-        with step("up", "CoreDNS, metrics-server, Prometheus", "addons"):
+        with step("up", "CoreDNS, metrics APIs, Prometheus", "addons"):
             self._start_addons()
         say("up", f"ready; export KUBECONFIG={self._at.kubeconfig} PATH={self._at.bin}:$PATH")
 
@@ -162,7 +161,9 @@ class Cluster:
         for thing in manifests.addons():
             client.apply(thing)
         self._await(addons(self._at))
-        wait("metrics API available", lambda: self._metrics_ready(client), 60, self._look("metrics-server"))
+        for api in manifests.metrics_apis():
+            available = partial(self._available, client, api)
+            wait(f"{api['metadata']['name']} available", available, 60, self._look(api["spec"]["service"]["name"]))
         wait("the default service account", lambda: bool(client.get(DEFAULT_ACCOUNT)), 60, self._look("controllers"))
 
     def _patch_gpus(self, client: Client) -> None:
@@ -187,13 +188,15 @@ class Cluster:
         client = Client(self._at)
         if not all(client.ready(component) for component in self._standing.values()):
             return False
-        return self._node_ready(client) and manifests.has_gpus(client.get(NODE_PATH)) and self._metrics_ready(client)
+        if not all(self._available(client, api) for api in manifests.metrics_apis()):
+            return False
+        return self._node_ready(client) and manifests.has_gpus(client.get(NODE_PATH))
 
     def _node_ready(self, client: Client) -> bool:
         return manifests.is_true(client.get(NODE_PATH), "Ready")
 
-    def _metrics_ready(self, client: Client) -> bool:
-        return manifests.is_true(client.get(METRICS_PATH), "Available")
+    def _available(self, client: Client, api: manifests.Object) -> bool:
+        return manifests.is_true(client.get(manifests.path(api)), "Available")
 
     def _state(self, client: Client, component: Component) -> str:
         found = self._records.read(component.name)

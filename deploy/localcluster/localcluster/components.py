@@ -61,6 +61,7 @@ def addons(at: Layout) -> tuple[Component, ...]:
         Component("metrics-server", metrics_server(at), f"https://{layout.NODE_END}:10251/livez"),
         Component("discovery", discovery(at), str(at.targets)),
         Component("prometheus", prometheus(at), f"{layout.PROMETHEUS_URL}/-/ready"),
+        Component("custom-metrics", custom_metrics(at), f"https://{layout.NODE_END}:10254/livez"),
     )
 
 
@@ -139,6 +140,14 @@ def metrics_server(at: Layout) -> tuple[str, ...]:
     return (
         *(_kube(at), "metrics-server", f"--kubeconfig={at.kubeconfig}", "--metric-resolution=10s"),
         *("--secure-port=10251", f"--cert-dir={at.state}/metrics-server"),
+    )
+
+
+def custom_metrics(at: Layout) -> tuple[str, ...]:
+    access = ("lister", "authentication", "authorization")
+    return (
+        *(_kube(at), "custom-metrics", *(f"--{purpose}-kubeconfig={at.kubeconfig}" for purpose in access)),
+        *("--secure-port=10254", f"--cert-dir={at.state}/custom-metrics", f"--prometheus={layout.PROMETHEUS_URL}"),
     )
 
 

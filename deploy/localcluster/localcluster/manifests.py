@@ -1,6 +1,6 @@
 """The few Kubernetes objects that belong to the cluster itself. Pure.
 
-metrics-server and Prometheus are processes on the node, not pods: a Service without a selector and an EndpointSlice
+The servers of the metrics APIs and Prometheus are processes on the node, not pods: a Service without a selector and an EndpointSlice
 made by hand let everybody reach them in the usual way.
 """
 
@@ -12,29 +12,42 @@ Object = dict[str, Any]
 GPUS = "2"
 
 
+METRICS_APIS = {
+    ("metrics.k8s.io", "v1beta1"): "metrics-server",
+    ("custom.metrics.k8s.io", "v1beta1"): "custom-metrics",
+    ("custom.metrics.k8s.io", "v1beta2"): "custom-metrics",
+    ("external.metrics.k8s.io", "v1beta1"): "custom-metrics",
+}
+"""Which Service answers each."""
+
+
 def addons() -> list[Object]:
     return [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "monitoring"}},
         *_node_service("metrics-server", "kube-system", 443, 10251, "https"),
+        *_node_service("custom-metrics", "kube-system", 443, 10254, "https"),
         *_node_service("prometheus", "monitoring", 9090, 9090, "http"),
-        metrics_api(),
+        *metrics_apis(),
     ]
 
 
-def metrics_api() -> Object:
-    return {
-        "apiVersion": "apiregistration.k8s.io/v1",
-        "kind": "APIService",
-        "metadata": {"name": "v1beta1.metrics.k8s.io"},
-        "spec": {
-            "group": "metrics.k8s.io",
-            "version": "v1beta1",
-            "groupPriorityMinimum": 100,
-            "versionPriority": 100,
-            "insecureSkipTLSVerify": True,
-            "service": {"name": "metrics-server", "namespace": "kube-system"},
-        },
-    }
+def metrics_apis() -> list[Object]:
+    return [
+        {
+            "apiVersion": "apiregistration.k8s.io/v1",
+            "kind": "APIService",
+            "metadata": {"name": f"{version}.{group}"},
+            "spec": {
+                "group": group,
+                "version": version,
+                "groupPriorityMinimum": 100,
+                "versionPriority": 100,
+                "insecureSkipTLSVerify": True,
+                "service": {"name": service, "namespace": "kube-system"},
+            },
+        }
+        for (group, version), service in METRICS_APIS.items()
+    ]
 
 
 def _node_service(name: str, namespace: str, port: int, node_port: int, port_name: str) -> list[Object]:

@@ -56,11 +56,19 @@ def test_no_argument_names_an_address_outside_the_benchmark_range(at: Layout) ->
             {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a", "namespace": "b"}},
             "/api/v1/namespaces/b/services/a",
         ),
-        (manifests.metrics_api(), "/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.metrics.k8s.io"),
+        (manifests.metrics_apis()[0], "/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.metrics.k8s.io"),
     ],
 )
 def test_where_the_api_server_keeps_an_object(thing: manifests.Object, path: str) -> None:
     assert manifests.path(thing) == path
+
+
+def test_every_metrics_api_is_answered_by_a_component_on_its_services_port(at: Layout) -> None:
+    things = {(thing["kind"], thing["metadata"]["name"]): thing for thing in manifests.addons()}
+    for api in manifests.metrics_apis():
+        name = api["spec"]["service"]["name"]
+        port = things["EndpointSlice", name]["ports"][0]["port"]
+        assert f"--secure-port={port}" in components.table(at)[name].command
 
 
 def test_prometheus_is_a_service_of_its_own_namespace() -> None:

@@ -125,15 +125,19 @@ func target(pod *corev1.Pod) group {
 func safe(values map[string]string) map[string]string {
 	named := map[string]string{}
 	for key, value := range values {
-		name := []rune(key)
-		for i, r := range name {
-			if (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') {
-				name[i] = '_'
-			}
-		}
-		named[string(name)] = value
+		named[safeName(key)] = value
 	}
 	return named
+}
+
+func safeName(key string) string {
+	name := []rune(key)
+	for i, r := range name {
+		if (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') {
+			name[i] = '_'
+		}
+	}
+	return string(name)
 }
 
 func or(value, otherwise string) string {

@@ -1,4 +1,4 @@
-// One binary holding the Kubernetes control plane, the node agents, metrics-server and, under the name kubectl, kubectl.
+// One binary holding the Kubernetes control plane, the node agents, the metrics APIs and, under the name kubectl, kubectl.
 package main
 
 import (
@@ -28,6 +28,7 @@ var components = map[string]func() *cobra.Command{
 	"kube-proxy":              proxy.NewProxyCommand,
 	"kubelet":                 func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) },
 	"metrics-server":          newMetricsServerCommand,
+	"custom-metrics":          newCustomMetricsCommand,
 	"discovery":               newDiscoveryCommand,
 	"network-policies":        newPoliciesCommand,
 }
