@@ -258,3 +258,13 @@ def test_a_ceiling_must_leave_room_for_trickles_too(ceiling: int, level: str) ->
     found = judge(plan, a_tally(plan, a_delta(0)), allowed_cores=1.0, ceilings={0: ceiling})
     assert found.level == level
     assert "stage s0 plans 12 requests/s, 63 % of the 19 requests/s" in found.reasons[0] if found.reasons else True
+
+
+def test_a_rate_is_that_of_the_kind_that_is_asked_about() -> None:
+    """Eight a second of one kind and two of the other."""
+    requests = [GET, {**GET, "name": "other"}]
+    for name, observed in (("get", "8 requests/s"), ("other", "2 requests/s")):
+        threshold = bound("RequestsPerSecond", "GreaterThan", 1, request=name)
+        plan = a_plan(opened(10, 20), requests=requests, thresholds=[threshold])
+        told = [a_delta(at, a_cell(at, ms=[1] * 8), a_cell(at, 0, 1, ms=[1] * 2)) for at in range(20)]
+        assert one(plan, a_tally(plan, *told)).observed == observed

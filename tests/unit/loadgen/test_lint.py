@@ -292,3 +292,20 @@ def test_a_sweep_is_sent_to_where_sweeps_are_played() -> None:
     assert problems({"kind": "LoadTestSweep", "spec": {"search": {}}}) == [
         "kind is 'LoadTestSweep', which is many runs: play it with loadgen sweep"
     ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        (
+            {"slo": {"ttftMillis": 5}},
+            "requests[get].slo.ttftMillis is not a known field: did you mean ttftMilliseconds?",
+        ),
+        (
+            {"slo": {"ttftMilliseconds": 0}},
+            "requests[get].slo.ttftMilliseconds is 0: write at least 1",
+        ),
+    ],
+)
+def test_what_is_wrong_inside_a_part_that_may_be_left_out_is_told_too(fields: dict[str, Any], problem: str) -> None:
+    assert problem in problems(with_request(**fields))
