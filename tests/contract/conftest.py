@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import yaml
@@ -51,8 +52,8 @@ class Server:
         return {**crd, "metadata": {"name": f"{names['plural']}.{self.group}"}, "spec": spec}
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
+@contextmanager
+def prepared() -> Iterator[Server]:
     """The API server with our CRDs, and a namespace that goes afterwards. An error where there is none."""
     local = LOCAL / "bin" / "kubectl"
     kubectl = str(local) if local.exists() else shutil.which("kubectl")
@@ -68,3 +69,10 @@ def server() -> Iterator[Server]:
     yield server
     server.run("delete", *names, "--wait=false")
     server.run("delete", "namespace", server.namespace, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """The same for all tests."""
+    with prepared() as server:
+        yield server

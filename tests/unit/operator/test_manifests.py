@@ -274,3 +274,11 @@ def test_urls_need_the_administrators_word() -> None:
 
     assert guard.refusals(spec, "demo", Settings())
     assert not guard.refusals(spec, "demo", Settings(allow_urls=True))
+
+
+def test_a_priority_class_needs_the_administrators_word() -> None:
+    spec = a_valid_spec(workerTemplate={"priorityClassName": "production"})
+
+    (refusal,) = guard.refusals(spec, "demo", Settings(allowed_priority_classes=("load", "batch")))
+    assert refusal.startswith("spec.workerTemplate.priorityClassName 'production' is not allowed: use load or batch")
+    assert not guard.refusals(spec, "demo", Settings(allowed_priority_classes=("production",)))
