@@ -12,7 +12,7 @@ export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 UV := $(CURDIR)/.tools/bin/uv
 RUN := $(CURDIR)/.venv/bin
 
-.PHONY: help setup fmt lint types contracts unit component contract e2e test demo bench crds images cluster-up cluster-down clean soak bench-start bench-operator truth oracle mutants simulations
+.PHONY: help setup fmt lint types contracts unit component contract e2e test test-all demo bench crds images cluster-up cluster-down clean soak bench-start bench-operator truth oracle mutants simulations
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -95,6 +95,10 @@ e2e: setup ## the product on a real cluster, with a real model
 		$(RUN)/pytest tests/e2e -m alone -q -n0 -p no:randomly --timeout=900
 
 test: lint types unit component contract e2e ## everything; what CI runs
+
+test-all: test ## and what takes real autoscalers minutes: on CPU and External metrics at once
+	@export KUBECONFIG="$$($(RUN)/python deploy/demo kubeconfig --cluster $(CLUSTER))" PATH="$(CURDIR)/.localcluster/bin:$$PATH"; \
+		$(RUN)/pytest tests/e2e -m heavy -q -n0 -p no:randomly --timeout=900
 
 demo: setup ## from nothing to a verdict on a real model, live
 	@$(RUN)/python deploy/demo run --cluster $(CLUSTER)
