@@ -17,7 +17,7 @@ from loadtest_operator.core.common.judgement import Judgement
 from loadtest_operator.core.evidence import verdict
 from loadtest_operator.core.observed import Observed, Stored
 from unit.loadgen.deltas import a_delta, a_tally
-from unit.operator.situations import DELAY
+from unit.operator.situations import DELAY, GROWS
 from unit.operator.test_views import a_fleet, a_worker
 from unit.operator.world import World
 
@@ -179,6 +179,24 @@ def test_what_is_about_one_thing_hides_no_violation_and_what_is_about_all_does()
     whole = said(observed, ConditionType.WORKERS_READY, reasons.WORKER_LOST, "worker 1 was lost")
     assert verdict.judge(part).verdict is Verdict.FAILED
     assert verdict.judge(whole).verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(("replicas", "word"), [(1, "Failed"), (None, "Inconclusive")])
+def test_every_expectation_that_is_not_met_is_told(replicas: int | None, word: str) -> None:
+    """An autoscaler that does nothing, and none at all."""
+    more = {**GROWS, "name": "grows-more", "scaleUp": {**GROWS["scaleUp"], "toAtLeast": 4}}
+    world = World(a_valid_spec(a_stage(durationSeconds=40), scaling={"expectations": [GROWS, more]}))
+    if replicas:
+        world.scale(replicas)
+    world.run(Phase.EVALUATING)
+    found = verdict.judge(world.look())
+    assert found.scaling is not None
+    messages = [one.message for one in found.scaling.expectations]
+    assert len(set(messages)) == 2
+    claim = claimed(found, ConditionType.SCALING_VERIFIED)
+    assert (claim.status, claim.message) == (ConditionStatus.FALSE, "; ".join(messages))
+    assert (found.verdict, found.message) == (Verdict(word), claim.message)
+    assert found.scaling.workload == "Deployment/web"
 
 
 def test_figures_that_are_missing_leave_the_whole_run_open() -> None:

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from builders import a_stage, a_valid_spec
+from loadgen.core.stats import summary
 from loadgen.core.stats.tally import Tally
 from loadgen.model.report import (
     Counts,
@@ -28,7 +29,7 @@ from loadgen.model.wire import WIRE_VERSION, Cell, Delta, WorkerPhase, WorkerSta
 from loadtest_operator.api.status import Phase
 from loadtest_operator.core.actions import Emit
 from loadtest_operator.core.common.kinds import LOAD_TEST
-from loadtest_operator.core.evidence import events, figures, report, status
+from loadtest_operator.core.evidence import events, figures, report, status, verdict
 from loadtest_operator.core.fleet.pods import WorkerPod
 from loadtest_operator.core.observed import Observed, WorkerView
 from unit.operator.world import World
@@ -251,6 +252,16 @@ def test_thresholds_are_shown_as_they_were_judged() -> None:
     assert len(figures.threshold_statuses((result,) * 99)) == 68
 
 
+def test_a_status_has_no_figures_of_a_load_that_never_came() -> None:
+    """Even where a worker told of its seconds."""
+    seen, tally = ended()
+    unplanned = replace(seen, tally=Tally(seen.plan), stored=None)
+    assert set(figures.judged(unplanned, verdict.judge(unplanned))) == {"verdict", "thresholds", "faults", "scaling"}
+    assert figures.judged(seen, verdict.judge(seen))["summary"] == figures.summarised(
+        summary.total(seen.plan, tally), figures.begun(seen.plan, tally), verdict.judge(seen).validity
+    )
+
+
 def test_a_stage_that_nothing_was_planned_in_has_not_begun() -> None:
     spec = a_valid_spec(a_stage("first"), a_stage("second"))
     tally = Tally(spec.plan)
@@ -281,6 +292,9 @@ def test_a_report_is_a_config_map_of_the_run() -> None:
     assert artifact.body["metadata"]["name"] == "test-1-report"
     assert artifact.body["metadata"]["ownerReferences"][0]["uid"] == "uid-of-test"
     assert artifact.sha256 == again.sha256
+    assert artifact.body["metadata"]["labels"]["loadtest.dev/component"] == "report"
+    time_stamp = base64.b64decode(artifact.body["binaryData"]["report.json.gz"])[4:8]
+    assert time_stamp == bytes(4), "a time stamp would be another hash"
     assert artifact.size == len(base64.b64decode(artifact.body["binaryData"]["report.json.gz"]))
 
 
