@@ -10,13 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from loadgen.core.protocols.sse import parser_for
-
 if TYPE_CHECKING:
     from loadgen.core.protocols.openai import ChunkKind
-    from loadgen.core.protocols.sse import Parser
-
-EVENT_STREAM = "text/event-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +30,3 @@ class Posted:
     """Of a stream: the least event that is output, as it is on the wire; empty where nothing streams."""
     end: bytes = b""
     """Of a stream: what ends it well."""
-    parser: Callable[[bytes], Parser] = parser_for
-    """What cuts a stream that begins so into events."""
-    accept: str = EVENT_STREAM
-    """The media type that is asked for where answers stream."""
-
-    def accepts(self, *, streams: bool) -> str:
-        """The Accept header."""
-        return self.accept if streams else "application/json"

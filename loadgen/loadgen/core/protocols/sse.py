@@ -10,7 +10,7 @@ single lines.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -34,16 +34,6 @@ class Event(Struct, gc=False, frozen=True):
 
     data: bytes
     event: bytes | None = None
-
-
-class Parser(Protocol):
-    """Bytes in, events out. Raises ParseError and nothing else."""
-
-    def feed(self, chunk: bytes) -> Sequence[Event]:
-        """The events that became complete."""
-
-    def close(self) -> Sequence[Event]:
-        """The end of the body: what is left, if that can be an event."""
 
 
 class SseParser:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from loadgen.core.protocols import openai
-from loadgen.core.protocols.sse import Document, Event, ParseError, Parser, parser_for
+from loadgen.core.protocols.sse import Document, Event, ParseError, SseParser, parser_for
 from loadgen.model.wire import Failure, http_failure
 from loadgen.runtime.http.exchange import Consumer, Exchange, Following, Stream
 from loadgen.runtime.recording.meter import Meter
@@ -90,10 +90,7 @@ class WholeKind(_Completion):
 
 @dataclass(slots=True)
 class StreamKind(_Completion):
-    """A completion streamed in events; the stamps of its output events are the measurement."""
-
-    parser: Callable[[bytes], Parser] = parser_for
-    """What cuts an answer that begins so into events."""
+    """A completion streamed as server-sent events; the stamps of its output events are the measurement."""
 
     def take(self, exchange: Exchange, body: bytes, stamp: int) -> bool:
         """Stamp every output event in this piece with the time of its read; whether the stream is over with it."""
@@ -101,7 +98,7 @@ class StreamKind(_Completion):
         if stream is None:
             if not successful(exchange.status):
                 return False
-            stream = exchange.stream = Stream(self.parser(body), exchange.cell(self.meter.start))
+            stream = exchange.stream = Stream(parser_for(body), exchange.cell(self.meter.start))
         return self._read(stream, stream.parser.feed(body), stamp)
 
     def _read(self, stream: Stream, events: Iterable[Event], stamp: int) -> bool:
@@ -139,7 +136,7 @@ class StreamKind(_Completion):
 
     def _close(self, stream: Stream, exchange: Exchange) -> None:
         """The body has ended without [DONE]: what is left of it may be an event, or a piece of one."""
-        parser: Parser = stream.parser
+        parser: SseParser | Document = stream.parser
         with contextlib.suppress(ParseError):
             self._read(stream, parser.close(), exchange.heard)
         if isinstance(parser, Document):

@@ -125,10 +125,9 @@ def _kind(request: Request, index: int, bodies: BodyFactory, target: Target, met
 
 
 def _posted(asked: Any, making: _Making) -> StreamKind | WholeKind:
-    spoken = POSTED[type(asked)]
-    head = _json_head(asked.path, making.target, spoken.accepts(streams=asked.streams))
-    common = (head, making.body, making.timeout_ns, making.meter, spoken.decode)
-    return StreamKind(*common, parser=spoken.parser) if asked.streams else WholeKind(*common)
+    kind = StreamKind if asked.streams else WholeKind
+    head = _json_head(asked.path, making.target, stream=asked.streams)
+    return kind(head, making.body, making.timeout_ns, making.meter, POSTED[type(asked)].decode)
 
 
 def _chat(asked: OpenAIChat, making: _Making) -> Kind:
@@ -141,12 +140,12 @@ def _gradio(asked: Gradio, making: _Making) -> Kind:
 
 
 def _predict(asked: Gradio, making: _Making) -> Kind:
-    head = _json_head(asked.path, making.target)
+    head = _json_head(asked.path, making.target, stream=False)
     return WholeKind(head, making.body, making.timeout_ns, making.meter, gradio.decode_predict)
 
 
 def _call(asked: Gradio, making: _Making, session: Callable[[], str] | None = None) -> Kind:
-    head = _json_head(asked.path, making.target)
+    head = _json_head(asked.path, making.target, stream=False)
     listening = _head("GET", asked.listening(KEY), {"Accept": "text/event-stream"}, making.target) + b"\r\n"
     decode, parts = gradio.STREAMED[asked.protocol], listening.split(KEY.encode(), 1)
     return CallKind(head, making.body, parts, making.timeout_ns, making.meter, decode, session)
@@ -195,8 +194,9 @@ def _holds(expected: ExpectBody | None) -> Callable[[bytes], object] | None:
     return lambda body: wanted in body
 
 
-def _json_head(path: str, target: Target, accept: str = "application/json") -> bytes:
+def _json_head(path: str, target: Target, *, stream: bool) -> bytes:
     """Up to the value of Content-Length."""
+    accept = "text/event-stream" if stream else "application/json"
     head = _head("POST", path, {"Accept": accept, "Content-Type": "application/json"}, target)
     return head + b"Content-Length: "
 

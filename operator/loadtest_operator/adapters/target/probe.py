@@ -193,9 +193,9 @@ def _not_the_servers(status: int, body: bytes) -> None:
 
 def _shape(request: Request) -> tuple[str, str, dict[str, str], Container[int]]:
     """Method, path, headers and expected statuses, as the workers have them."""
-    asked, spoken = request.asked, POSTED.get(type(request.asked))
+    asked = request.asked
     if not isinstance(asked, Http):
-        accept = spoken.accepts(streams=asked.streams) if spoken else "application/json"
+        accept = "text/event-stream" if asked.streams and type(asked) in POSTED else "application/json"
         return "POST", asked.path, {**COMMON, "Accept": accept, "Content-Type": "application/json"}, SUCCESSFUL
     given = {name.lower() for name in asked.headers}
     common = {name: value for name, value in COMMON.items() if name.lower() not in given}

@@ -99,8 +99,9 @@ def egress_policy(observed: Observed, between: tuple[str, ...]) -> tuple[Object,
     administrator says that workers need more (a mesh's sidecar talks to its control plane).
     """
     view, reference = observed.target, observed.valid_spec.target.service_ref
-    unnamed = view is None or not view.selector or reference is None or any(pod.on_node for pod in view.pods)
-    if observed.settings.worker_egress is WorkerEgress.ANYWHERE or unnamed or view is None or reference is None:
+    if view is None or reference is None or observed.settings.worker_egress is WorkerEgress.ANYWHERE:
+        return ()
+    if not view.selector or any(pod.on_node for pod in view.pods):
         return ()
     ours = {"matchLabels": _of_run(observed.names)}
     part = {"key": COMPONENT_LABEL, "operator": "In"}
