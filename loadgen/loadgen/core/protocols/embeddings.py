@@ -8,8 +8,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from loadgen.core.protocols.openai import ChunkKind, error_of
-from loadgen.core.protocols.posted import Posted
-from loadgen.core.protocols.sse import ParseError
+from loadgen.core.protocols.posted import Posted, strictly
 
 if TYPE_CHECKING:
     from loadgen.model.serving import OpenAIEmbeddings
@@ -30,10 +29,7 @@ _decode = msgspec.json.Decoder(_Answer).decode
 
 def decode(body: bytes) -> ChunkKind:
     """The body of an answer. Raises ParseError."""
-    try:
-        answer = _decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise ParseError(f"not an answer with embeddings: {error}") from error
+    answer = strictly(_decode, body, "an answer with embeddings")
     if wrong := error_of(answer.error):
         return ChunkKind(error=wrong)
     found = answer.data or ()

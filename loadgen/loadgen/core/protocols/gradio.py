@@ -24,6 +24,7 @@ import msgspec
 from msgspec import Struct
 
 from loadgen.core.protocols.openai import ERROR_LENGTH, NOTHING, OUTPUT, ChunkKind
+from loadgen.core.protocols.posted import strictly
 from loadgen.core.protocols.sse import ParseError
 from loadgen.model.requests import GradioProtocol
 
@@ -55,6 +56,7 @@ class _Message(Struct, gc=False):
 _ID = re.compile(r"[A-Za-z0-9_.~-]{1,256}")
 _NO_OUTPUT: tuple[Any, ...] = (None, [], [["replace", [], None]])
 """Null, no change, a change to null."""
+_MESSAGE = "a message of Gradio's protocol"
 _decode_joined = msgspec.json.Decoder(_Joined).decode
 _decode_message = msgspec.json.Decoder(_Message).decode
 _decode_output = msgspec.json.Decoder(_Output).decode
@@ -63,7 +65,7 @@ _decode_any = msgspec.json.Decoder().decode
 
 def event_id(body: bytes) -> str:
     """What the first of the two requests of call and join answers; with call it goes into the second one's path."""
-    event = _strictly(_decode_joined, body).event_id
+    event = strictly(_decode_joined, body, _MESSAGE).event_id
     if not _ID.fullmatch(event):
         raise ParseError(f"not an event's id: {event[:60]!r}")
     return event
@@ -78,7 +80,7 @@ def decode_call(event: Event) -> ChunkKind:
     """An event of GET …/call/NAME/EVENT_ID."""
     if event.event == b"heartbeat" or event.event is None:
         return NOTHING
-    data = _strictly(_decode_any, event.data)
+    data = strictly(_decode_any, event.data, _MESSAGE)
     if event.event == b"error":
         return _failed(data)
     output = _is_output(data)
@@ -89,7 +91,7 @@ def decode_call(event: Event) -> ChunkKind:
 
 def decode_join(event: Event) -> ChunkKind:
     """A message of GET …/queue/data."""
-    message = _strictly(_decode_message, event.data)
+    message = strictly(_decode_message, event.data, _MESSAGE)
     if message.msg == "unexpected_error" or not message.success:
         return _failed(message.message or (message.output and message.output.error) or message.title or message.msg)
     data = message.output.data if message.output is not None else None
@@ -108,7 +110,7 @@ STREAMED: Mapping[GradioProtocol, Callable[[Event], ChunkKind]] = {
 
 def decode_predict(body: bytes) -> ChunkKind:
     """The answer of POST /run/NAME."""
-    answer = _strictly(_decode_output, body)
+    answer = strictly(_decode_output, body, _MESSAGE)
     return _failed(answer.error) if answer.error else ChunkKind(_is_output(answer.data), done=True, over=True)
 
 
@@ -121,10 +123,3 @@ def _failed(error: Any) -> ChunkKind:
     """Gradio hides an exception's text by default and sends null."""
     text = error.get("error") or error.get("message") if isinstance(error, dict) else error
     return ChunkKind(error=str(text or "error without a message")[:ERROR_LENGTH])
-
-
-def _strictly(decode: Callable[[bytes], T], data: bytes) -> T:
-    try:
-        return decode(data)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise ParseError(f"not a message of Gradio's protocol: {error}") from error

@@ -8,10 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from loadgen.core.protocols.sse import ParseError
 
 if TYPE_CHECKING:
     from loadgen.core.protocols.openai import ChunkKind
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +37,11 @@ class Posted:
     """Of a stream: the least event that is output, as it is on the wire; empty where nothing streams."""
     end: bytes = b""
     """Of a stream: what ends it well."""
+
+
+def strictly(decode: Callable[[bytes], T], data: bytes, what: str) -> T:
+    """What is decoded, which has to be `what`. Raises ParseError."""
+    try:
+        return decode(data)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise ParseError(f"not {what}: {error}") from error
