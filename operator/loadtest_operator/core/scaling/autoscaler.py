@@ -167,27 +167,29 @@ def _metric(wanted: Object, current: Object) -> Metric:
     target, value = _value(wanted, "target"), _value(current, "current", _field(wanted, "target"))
     over, under = quantity(value.removesuffix("%")), quantity(target.removesuffix("%"))
     ratio = float(over / under) if over is not None and under else None
-    return Metric(_name(wanted), value, target, ratio)
+    return Metric(name_of(wanted), value, target, ratio)
 
 
-def _source(metric: Object) -> Object:
+def source_of(metric: Object) -> Object:
+    """What is said of a metric of a spec or status, under the name of its type."""
     kind = metric.get("type", "")
     return metric.get(kind[:1].lower() + kind[1:]) or {}
 
 
-def _name(metric: Object) -> str:
-    source = _source(metric)
+def name_of(metric: Object) -> str:
+    """As its source or, for want of that, its type calls it."""
+    source = source_of(metric)
     return str(source.get("name") or (source.get("metric") or {}).get("name") or metric.get("type", "?"))
 
 
 def _field(metric: Object, side: str) -> str:
-    values = _source(metric).get(side) or {}
+    values = source_of(metric).get(side) or {}
     return next((name for name in ("averageUtilization", "averageValue", "value") if values.get(name) is not None), "")
 
 
 def _value(metric: Object, side: str, of: str = "") -> str:
     """In the unit that the target has: a current value comes in several."""
-    values = _source(metric).get(side) or {}
+    values = source_of(metric).get(side) or {}
     name = of if values.get(of) is not None else _field(metric, side)
     if not name:
         return UNKNOWN

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING
 from typing import Any, Final
 
-from loadtest_operator.core.scaling.autoscaler import quantity
+from loadtest_operator.core.scaling.autoscaler import name_of, quantity, source_of
 
 Object = Mapping[str, Any]
 DISABLED: Final = "Disabled"
@@ -125,13 +125,11 @@ def milli(text: str) -> int:
 
 
 def _steering(metric: Object) -> Steering:
-    kind = metric["type"]
-    source = metric[kind[0].lower() + kind[1:]]
+    source = source_of(metric)
     target = source["target"]
     to = target["type"]
     value = target["averageUtilization"] if to == "Utilization" else milli(str(target[to[0].lower() + to[1:]]))
-    name = source.get("name") or source["metric"]["name"]
-    return Steering(kind, name, to, value, source.get("container", ""))
+    return Steering(metric["type"], name_of(metric), to, value, source.get("container", ""))
 
 
 def _behavior(behavior: Object, flags: Flags) -> Behavior:
