@@ -10,10 +10,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/informers"
-	"k8s.io/client-go/kubernetes"
 	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/cache"
-	"k8s.io/client-go/tools/clientcmd"
 )
 
 const (
@@ -45,11 +43,7 @@ func newDiscoveryCommand() *cobra.Command {
 }
 
 func (d discovery) run(ctx context.Context) error {
-	config, err := clientcmd.BuildConfigFromFlags("", d.kubeconfig)
-	if err != nil {
-		return err
-	}
-	client, err := kubernetes.NewForConfig(config)
+	client, err := clientOf(d.kubeconfig)
 	if err != nil {
 		return err
 	}

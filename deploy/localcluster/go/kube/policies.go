@@ -10,8 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/informers"
-	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/kube-network-policies/pkg/networkpolicy"
 )
 
@@ -41,11 +39,7 @@ func newPoliciesCommand() *cobra.Command {
 }
 
 func (p policies) run(ctx context.Context) error {
-	config, err := clientcmd.BuildConfigFromFlags("", p.kubeconfig)
-	if err != nil {
-		return err
-	}
-	client, err := kubernetes.NewForConfig(config)
+	client, err := clientOf(p.kubeconfig)
 	if err != nil {
 		return err
 	}
