@@ -8,8 +8,6 @@ What is waited for is read off watches, and the first request off the target. Pr
 
 import argparse
 import json
-import os
-import signal
 import statistics
 import subprocess
 import sys
@@ -28,6 +26,8 @@ sys.path += [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolv
 
 from cluster import Object
 from workplace import PatientCluster, loadtest, operating, worker_processes, workplace
+
+from fakes.processes import stopped
 
 NAMESPACE = "quick-start"
 LOAD_SECONDS = 3
@@ -239,7 +239,7 @@ def worker_frozen(run: Run) -> Iterator[None]:
     """It does not answer any more."""
     frozen = worker_processes(run.bench.cluster.namespace, run.name)
     assert frozen, "no worker runs on this machine"
-    with _stopped(frozen):
+    with stopped(frozen):
         yield
 
 
@@ -272,26 +272,12 @@ def proxy_frozen(run: Run) -> Iterator[None]:
     names = {pod["metadata"]["name"] for pod in run.bench.cluster.list("pods", selector)}
     frozen = [pid for pid in worker_processes(run.bench.cluster.namespace, run.name) if _hostname(pid) in names]
     assert frozen, "no proxy runs on this machine"
-    with _stopped(frozen):
+    with stopped(frozen):
         yield
 
 
 def _in_force(fault: Object) -> bool:
     return "injectedTime" in fault
-
-
-@contextmanager
-def _stopped(processes: Sequence[int]) -> Iterator[None]:
-    for process in processes:
-        os.kill(process, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for process in processes:
-            try:
-                os.kill(process, signal.SIGCONT)
-            except ProcessLookupError:
-                continue
 
 
 def _hostname(process: int) -> str:

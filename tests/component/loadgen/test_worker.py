@@ -6,8 +6,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from plans import PAGE, a_plan
 from servers import OK, Script, answering, serving, slowly
 
 from fakes.bad import unused_port
+from fakes.processes import stopped
 from loadgen.core.stats.tally import Tally
 from loadgen.model.plan import Plan
 from loadgen.model.wire import Delta, Snapshot, WorkerPhase
@@ -243,19 +244,6 @@ async def test_a_worker_that_nobody_collects_is_gone_within_its_pods_grace(tmp_p
             output = await worker.exited()
 
     assert json.loads(output)["stages"]["stage-0"]["incomplete"] > 0
-
-
-@contextmanager
-def stopped(processes: list[int]) -> Iterator[None]:
-    """Standing still, as on a node that has no CPU for them."""
-    for process in processes:
-        os.kill(process, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for process in processes:
-            with suppress(ProcessLookupError):
-                os.kill(process, signal.SIGCONT)
 
 
 async def test_shards_that_stand_still_do_not_keep_their_worker_from_speaking(tmp_path: Path) -> None:
