@@ -8,7 +8,7 @@ import asyncio
 import base64
 import contextlib
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -35,7 +35,7 @@ from loadtest_operator.core.actions import (
     StartWorkers,
     StoreReport,
 )
-from loadtest_operator.core.common.kinds import CONFIG_MAP, EVENT, JOB, LOAD_TEST, SECRET, Kind
+from loadtest_operator.core.common.kinds import CONFIG_MAP, EVENT, JOB, LOAD_TEST, POD, SECRET, Kind
 from loadtest_operator.core.evidence import events, report
 from loadtest_operator.core.faults import machine
 from loadtest_operator.core.fleet import manifests
@@ -110,6 +110,9 @@ async def _refuse_foreign(context: Context, observed: Observed, kind: Kind, name
 
 async def _delete(context: Context, observed: Observed, run: RunMemory, action: Delete) -> None:
     await context.kube.delete_own(action.kind, observed.namespace, action.name, observed.uid)
+    if action.kind == POD:  # it may be who is being asked
+        run.asking.drop()
+        run.known.forget(action.name)
     if action.kind == JOB and observed.phase is Phase.PREPARING:
         run.forget_workers()
 
@@ -189,15 +192,23 @@ def _note(context: Context, run: RunMemory, index: int, state: WorkerState) -> N
 
 async def _inject(context: Context, observed: Observed, run: RunMemory, action: InjectFault) -> None:
     way = providers.way(context, observed.namespace, observed.names, run)
-    try:
+    with _about(action.fault):
         await providers.ADAPTERS[action.provider].inject(way, action.fault, action.order)
-    except AdapterError as error:
-        raise type(error)(f"{machine.trouble_of(action.fault)}{error}") from error
 
 
 async def _recover(context: Context, observed: Observed, run: RunMemory, action: RecoverFault) -> None:
     way = providers.way(context, observed.namespace, observed.names, run)
-    await providers.ADAPTERS[action.provider].recover(way, action.fault)
+    with _about(action.fault):
+        await providers.ADAPTERS[action.provider].recover(way, action.fault)
+
+
+@contextlib.contextmanager
+def _about(fault: str) -> Iterator[None]:
+    """Whose order it was that failed."""
+    try:
+        yield
+    except AdapterError as error:
+        raise type(error)(f"{machine.trouble_of(fault)}{error}") from error
 
 
 async def _save_timeline(context: Context, observed: Observed, run: RunMemory, _action: SaveTimeline) -> None:
@@ -219,6 +230,7 @@ async def _save_timeline(context: Context, observed: Observed, run: RunMemory, _
 async def _store_report(context: Context, observed: Observed, run: RunMemory, _action: StoreReport) -> None:
     if observed.tally is None:
         return
+    run.asking.drop()  # the tally is read beside the loop
     try:
         artifact = await asyncio.to_thread(report.build, observed, observed.tally)
         await _put(context, observed, CONFIG_MAP, artifact.name, artifact.body)

@@ -211,7 +211,8 @@ async def _look_at_workers(context: Context, namespace: str, names: Names, spec:
         run.trouble = str(error)
         if run.job is None:
             raise
-    await asyncio.gather(*(_look_at_worker(context, namespace, spec, run, pod) for pod in run.pods if pod.ip))
+    if run.stored is None:  # what the report does not have, no figure shown beside it may have
+        await asyncio.gather(*(_look_at_worker(context, namespace, spec, run, pod) for pod in run.pods if pod.ip))
     if not away and not run.known.fresh("job", now) and not _as_it_should_be(spec, run):
         run.known.forget("job")
         with contextlib.suppress(AdapterError):
@@ -286,9 +287,15 @@ async def _look_at_worker(context: Context, namespace: str, spec: LoadTestSpec, 
     if _view(context, pod.index, memory).drained:
         return
     address = Address(namespace, pod.name, pod.ip, manifests.CONTROL_PORT)
+    await run.asking.ask(f"worker {pod.index}", partial(_ask_worker, context, address, spec, run, memory))
+
+
+async def _ask_worker(
+    context: Context, address: Address, spec: LoadTestSpec, run: RunMemory, memory: WorkerMemory
+) -> None:
     try:
         state = await _polled(context, address, run, memory)
-        await _collect(context, address, spec, run, memory, pod.index, state.last)
+        await _collect(context, address, spec, run, memory, state.last)
     except AdapterError as error:
         memory.error, memory.other_release = str(error), isinstance(error, OtherReleaseError)
         return
@@ -306,7 +313,7 @@ async def _polled(context: Context, address: Address, run: RunMemory, memory: Wo
 
 
 async def _collect(
-    context: Context, address: Address, spec: LoadTestSpec, run: RunMemory, memory: WorkerMemory, index: int, last: int
+    context: Context, address: Address, spec: LoadTestSpec, run: RunMemory, memory: WorkerMemory, last: int
 ) -> None:
     while memory.collected < last:
         snapshot = await workers.deltas(context.control, address, run.token, memory.collected)
@@ -324,8 +331,12 @@ async def _look_at_providers(
 ) -> None:
     """Who makes the faults: one that cannot be talked to says so in its view."""
     way = providers.way(context, namespace, names, run)
-    for name in {provider_of(fault).name for fault in spec.faults}:
+
+    async def look(name: str) -> None:
         run.providers[name] = await providers.ADAPTERS[name].look(way, run.providers.get(name))
+
+    used = {provider_of(fault).name for fault in spec.faults}
+    await asyncio.gather(*(run.asking.ask(name, partial(look, name)) for name in used))
 
 
 def _views(context: Context, run: RunMemory) -> tuple[WorkerView, ...]:

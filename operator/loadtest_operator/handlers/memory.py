@@ -18,6 +18,7 @@ from loadtest_operator.core.fleet.pods import WorkerPod
 from loadtest_operator.core.observed import JobView, ProbeResult, Stored
 from loadtest_operator.core.scaling.target import TargetView
 from loadtest_operator.core.scaling.timeline import Timeline
+from loadtest_operator.handlers.asking import Asking
 
 
 @dataclass(slots=True)
@@ -54,6 +55,8 @@ class RunMemory:
     """Bearer token of the workers."""
     known: Paced = field(default_factory=Paced)
     """What was read of the API server, and when."""
+    asking: Asking = field(default_factory=Asking)
+    """Pods that were asked and have not answered yet."""
     job: JobView | None = None
     pods: tuple[WorkerPod, ...] = ()
     tally: Tally | None = None
@@ -88,11 +91,13 @@ class RunMemory:
     def forget_workers(self) -> None:
         """Their Job was given back; others will come under the same names."""
         self.job, self.pods = None, ()
+        self.asking.drop()
         self.workers.clear()
         self.known.forget("job")
 
     def end(self) -> None:
         """Nothing of it goes on."""
+        self.asking.drop()
         if self.probing is not None:
             self.probing.cancel()
 

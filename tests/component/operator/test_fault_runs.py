@@ -75,6 +75,23 @@ async def test_aborted_with_the_proxy_deleted_it_ends_at_once() -> None:
     assert status.run.load_end_time - stopped < timedelta(seconds=12)
 
 
+async def test_aborted_with_worker_and_proxy_frozen_it_ends_at_once() -> None:
+    """Nobody is left who could be told: what does not listen is taken away."""
+    async with theatre(a_stage(durationSeconds=600), faults=[a_fault("a", 2, 300)]) as play:
+        await load_until(play, 8)
+        play.frozen = {PROXY, "worker-0"}
+        play.cluster.put(LOAD_TEST, {**play.body, "spec": {**play.body["spec"], "abort": True}})
+        stopped = play.now
+        status = await play.run()
+
+        assert status.verdict is Verdict.ABORTED, status.message
+        assert status.faults[0].result is FaultResult.RECOVERED
+        assert status.run.completion_time is not None
+        assert status.run.completion_time - stopped <= timedelta(seconds=3)
+        assert play.cluster.get(POD, "demo", PROXY) is None
+        assert play.cluster.get(JOB, "demo", "test-1-workers") is None
+
+
 async def test_a_proxy_that_is_deleted_ends_the_run_inconclusive() -> None:
     """After its fault, in the middle of the load."""
     async with theatre(a_stage(durationSeconds=60), faults=[a_fault("a", 2, 4)]) as play:

@@ -4,6 +4,7 @@ Time is a variable that moves on by what each look asks for, so a run of minutes
 behind the pod proxy, with the token of the run's Secret.
 """
 
+import asyncio
 import base64
 import json
 import time
@@ -64,18 +65,29 @@ class Theatre:
     world: World
     now: datetime = NOON
     starts: int = 0
+    frozen: set[str] = field(default_factory=set)
+    """Pods that take requests and answer none."""
     status_writes: list[tuple[datetime, Object]] = field(default_factory=list)
     context: Context = field(init=False)
 
     def __post_init__(self) -> None:
-        self.operator_starts()
+        self.context = self._in_memory()
         self.cluster.created = self._controllers
         self.cluster.proxied = self._pod
 
+    def operator_ends(self) -> None:
+        """With all that it has under way."""
+        for memory in self.context.memories.values():
+            memory.run.end()
+
     def operator_starts(self) -> None:
         """Another operator process: nothing in memory."""
+        self.operator_ends()
+        self.context = self._in_memory()
+
+    def _in_memory(self) -> Context:
         access = WorkerAccess.API_SERVER_PROXY
-        self.context = Context(
+        return Context(
             kube=self.kube,
             control=ControlClient(self.session, self.kube, access),
             prober=Prober(self.session, self.kube, access),
@@ -142,6 +154,8 @@ class Theatre:
             cluster.put(POD, {"metadata": metadata, "spec": {}, "status": running})
 
     async def _pod(self, pod: str, path: str, request: web.Request) -> web.Response:
+        if pod in self.frozen:
+            await asyncio.Event().wait()
         if pod.startswith("web-"):
             return web.Response(text="hello")
         if request.headers.get("X-Loadtest-Token") != self.token or "Authorization" in request.headers:
@@ -214,7 +228,9 @@ async def theatre(*stages: Object, seconds: float = 5.0, **changes: Any) -> Asyn
     body = a_load_test(*stages, **changes)
     cluster.put(LOAD_TEST, body)
     async with connected(cluster, seconds=seconds) as kube, aiohttp.ClientSession() as session:
-        yield Theatre(cluster, kube, session, World(LoadTestSpec.model_validate(body["spec"])))
+        play = Theatre(cluster, kube, session, World(LoadTestSpec.model_validate(body["spec"])))
+        yield play
+        play.operator_ends()
 
 
 def clean(cluster: Cluster, *kinds: Kind) -> bool:

@@ -14,6 +14,8 @@ from loadtest_operator.adapters.errors import AdapterError, ConflictError, Other
 from loadtest_operator.adapters.workers.control import Address, ControlClient
 
 SNAPSHOT_SECONDS = 8.0
+ABORT_SECONDS = 0.5
+"""Whoever does not answer by then is told again at the next look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,8 @@ async def start(client: ControlClient, address: Address, token: str, start_at: i
 
 
 async def abort(client: ControlClient, address: Address, token: str, reason: str) -> WorkerState:
-    return _decoded_state(address, await _ok(client, "POST", address, "/v1/abort", token, {"reason": reason}))
+    body = {"reason": reason}
+    return _decoded_state(address, await _ok(client, "POST", address, "/v1/abort", token, body, seconds=ABORT_SECONDS))
 
 
 async def release(client: ControlClient, address: Address, token: str) -> None:

@@ -30,7 +30,8 @@ from loadtest_operator.core.fleet.pods import problem_of
 
 WELL_SECONDS, STARTING_SECONDS = 5.0, 0.4
 """Between two readings of the pod: while it answers, and while it is expected."""
-WHAT = "delay proxy"
+RECOVER_SECONDS = 0.5
+"""It is told again at the next look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ async def look(way: Way, before: View | None) -> View:
     old = before if isinstance(before, ProxyView) else ProxyView()
     seconds = WELL_SECONDS if old.ready else STARTING_SECONDS
     try:
-        pod = await way.known.ask(WHAT, seconds, way.now, lambda: _pod(way))
+        pod = await way.known.ask(_what(way), seconds, way.now, lambda: _pod(way))
         if not (lost := _lost(pod)):
             return await _told(way, old, pod)
         return replace(old, ready=False, lost=lost, trouble="")
@@ -80,10 +81,10 @@ async def look(way: Way, before: View | None) -> View:
 
 
 async def _not_told(way: Way, old: ProxyView, trouble: str) -> View:
-    if not way.known.fresh(WHAT, way.now):
-        way.known.forget(WHAT)
+    if not way.known.fresh(_what(way), way.now):
+        way.known.forget(_what(way))
         try:
-            lost = _lost(await way.known.ask(WHAT, 0, way.now, lambda: _pod(way)))
+            lost = _lost(await way.known.ask(_what(way), 0, way.now, lambda: _pod(way)))
         except AdapterError:
             lost = ""
         if lost:
@@ -100,11 +101,17 @@ async def inject(way: Way, fault: str, order: Order) -> None:
 async def recover(way: Way, fault: str) -> None:
     """Nothing where the fault is gone, or the proxy is."""
     if not _lost(await _pod(way)):
-        await _request(way, await _address(way), "DELETE", f"/v1/faults/{quote(fault, safe='')}")
+        path = f"/v1/faults/{quote(fault, safe='')}"
+        await _request(way, await _address(way), "DELETE", path, seconds=RECOVER_SECONDS)
 
 
 async def _pod(way: Way) -> Mapping[str, Any] | None:
     return await way.kube.get(POD, way.namespace, delay_proxy.name_of(way.names))
+
+
+def _what(way: Way) -> str:
+    """Under which its pod is known."""
+    return delay_proxy.name_of(way.names)
 
 
 def _lost(pod: Mapping[str, Any] | None) -> str:
@@ -185,8 +192,10 @@ def _readings(state: ProxyState, offset: int, way: Way) -> dict[str, Reading]:
     }
 
 
-async def _request(way: Way, address: Address, method: str, path: str, body: bytes | None = None) -> ProxyState:
-    status, answer = await way.control.request(method, address, path, token=way.token, body=body)
+async def _request(
+    way: Way, address: Address, method: str, path: str, body: bytes | None = None, seconds: float = 0
+) -> ProxyState:
+    status, answer = await way.control.request(method, address, path, token=way.token, body=body, seconds=seconds)
     if status != 200:
         words = answer[:200].decode(errors="replace")
         raise RetryableError(f"{method} {path} of the delay proxy: {status} {words}")

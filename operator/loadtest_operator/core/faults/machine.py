@@ -25,11 +25,14 @@ PATIENCE = timedelta(seconds=15)
 RECOVERY = timedelta(seconds=30)
 """How long a fault may take to go once it was told to."""
 FORCE_AFTER = timedelta(seconds=8)
-"""Of these, before its maker is taken away, where no load is offered any more."""
+"""Of these, before its maker is taken away, where no load is offered any more. In a run that is stopped, it goes at once when it does
+not answer."""
 SWITCH = timedelta(seconds=1)
 """For the fault to end by itself before it is told to."""
 AGAIN = timedelta(seconds=1)
 """Between two tries."""
+SOON = timedelta(milliseconds=100)
+"""The same where a run is stopped: it waits for nothing else."""
 SHORTEST, LONGEST, SLACK = 0.9, 1.1, 2.0
 """Of the duration asked for, and seconds on top: what is outside was another fault than the one asked for."""
 
@@ -152,9 +155,8 @@ def tell_to_go(look: Look) -> Move | None:
     """While a run is being ended, faults go first; else when it did not end by itself."""
     if look.running and look.now <= look.end + SWITCH:
         return None
-    return replace(
-        _to(FaultResult.RECOVERING, _note(look), recovering_time=look.now), recover=True, due=look.now + AGAIN
-    )
+    due = look.now + (SOON if look.stopped else AGAIN)
+    return replace(_to(FaultResult.RECOVERING, _note(look), recovering_time=look.now), recover=True, due=due)
 
 
 def stays(look: Look) -> Move | None:
@@ -177,8 +179,11 @@ def does_not_go(look: Look) -> Move | None:
 
 def tell_again(look: Look) -> Move | None:
     begun = look.status.recovering_time or look.now
-    force = not look.running and look.now > begun + FORCE_AFTER
-    return Move({"message": _note(look) or None}, recover=True, force=force, due=look.now + AGAIN)
+    deaf = look.stopped and bool(look.reason)
+    force = not look.running and (deaf or look.now > begun + FORCE_AFTER)
+    return Move(
+        {"message": _note(look) or None}, recover=not deaf, force=force, due=look.now + (SOON if deaf else AGAIN)
+    )
 
 
 RULES: Mapping[FaultResult, tuple[Rule, ...]] = {

@@ -54,6 +54,17 @@ def leads_elsewhere(observed: Observed) -> Step | None:
 ALWAYS: tuple[Rule, ...] = (spec_lost, aborted, past_deadline, other_release)
 
 
+def was_aborted(observed: Observed) -> bool:
+    """Whether spec.abort is what ended the load."""
+    ended = conditions.reason_of(observed.status.conditions, ConditionType.LOAD_COMPLETED)
+    return ended is reasons.ABORT_REQUESTED
+
+
+def patience_seconds(observed: Observed) -> float:
+    """So long the last figures of a worker that does not answer are waited for. Nobody waits for those of an aborted run."""
+    return 1.0 if was_aborted(observed) else 5.0
+
+
 def stop(observed: Observed, kind: ConditionType, reason: Reason, message: str) -> Step:
     """End the run now: no more load, and a condition that keeps the evidence."""
     claims = [conditions.no(kind, reason, message)]

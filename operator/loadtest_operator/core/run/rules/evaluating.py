@@ -25,8 +25,6 @@ from loadtest_operator.core.run.step import AT_ONCE, Rule, Step
 COMPLETED = ConditionType.LOAD_COMPLETED
 ABORT_PATIENCE = timedelta(seconds=10)
 """So long figures of an aborted run are waited for."""
-SILENCE_SECONDS = 5.0
-"""A worker that does not answer for so long takes its figures with it."""
 
 VERDICT_REASONS = {
     Verdict.PASSED: reasons.PASSED,
@@ -39,8 +37,7 @@ VERDICT_REASONS = {
 
 def aborted(observed: Observed) -> Step | None:
     """Also now: whoever sets spec.abort before there is a verdict gets Aborted, and soon."""
-    asked_already = conditions.reason_of(observed.status.conditions, COMPLETED) is reasons.ABORT_REQUESTED
-    return None if asked_already or observed.status.run.start_time is None else always.aborted(observed)
+    return None if always.was_aborted(observed) or observed.status.run.start_time is None else always.aborted(observed)
 
 
 def collecting(observed: Observed) -> Step | None:
@@ -48,7 +45,7 @@ def collecting(observed: Observed) -> Step | None:
     for longer than the run may last: what is missing then makes it Inconclusive."""
     if observed.load_start is None or observed.stored is not None or _for_long_enough(observed):
         return None
-    missing = [worker.index for worker in observed.workers if _has_more(worker)]
+    missing = [worker.index for worker in observed.workers if _has_more(observed, worker)]
     if not missing:
         return None
     return Step(f"collecting from worker {listed(missing)}", wake_after=0.3)
@@ -88,15 +85,16 @@ RULES: tuple[Rule, ...] = (aborted, collecting, taking_back, not_stored, finish)
 def _for_long_enough(observed: Observed) -> bool:
     if always.past_deadline(observed) is not None:
         return True
-    if conditions.reason_of(observed.status.conditions, COMPLETED) is not reasons.ABORT_REQUESTED:
+    if not always.was_aborted(observed):
         return False
     stopped = conditions.since(observed.status.conditions, COMPLETED)
     return stopped is not None and observed.now > stopped + ABORT_PATIENCE
 
 
-def _has_more(worker: WorkerView) -> bool:
+def _has_more(observed: Observed, worker: WorkerView) -> bool:
     """It has ended (as far as we know) and answers, or we have not asked for long."""
-    return not worker.drained and worker.silent_seconds < SILENCE_SECONDS and (worker.state is None or worker.ended)
+    answers = worker.silent_seconds < always.patience_seconds(observed)
+    return not worker.drained and answers and (worker.state is None or worker.ended)
 
 
 def _artifacts(observed: Observed) -> tuple[ArtifactStatus, ...]:
@@ -140,5 +138,6 @@ def _farewell(observed: Observed) -> tuple[Action, ...]:
 
 def _outlasts(observed: Observed) -> bool:
     """Whether some pod of the Job cannot be told to exit: it does not answer, or, as with a quota, is yet to come."""
-    stuck = len(observed.workers) < len(observed.pods) or any(pod.problem for pod in observed.pods)
+    deaf = any(not worker.ended for worker in observed.workers)
+    stuck = deaf or len(observed.workers) < len(observed.pods) or any(pod.problem for pod in observed.pods)
     return stuck or (observed.load_start is None and not observed.all_answered)

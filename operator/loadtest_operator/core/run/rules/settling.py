@@ -8,6 +8,7 @@ from loadtest_operator.core.common import conditions
 from loadtest_operator.core.faults import machine as faults
 from loadtest_operator.core.observed import Observed
 from loadtest_operator.core.run.lifecycle import Move
+from loadtest_operator.core.run.rules import always
 from loadtest_operator.core.run.step import AT_ONCE, QUICK, Rule, Step
 from loadtest_operator.core.scaling import figures as scaling
 
@@ -18,7 +19,8 @@ COMPLETED = ConditionType.LOAD_COMPLETED
 
 def draining(observed: Observed) -> Step | None:
     """The run was stopped: wait a moment for the last figures, and repeat the abort to whoever did not get it."""
-    missing = [worker for worker in observed.workers if not worker.drained and worker.silent_seconds < 5]
+    patience = always.patience_seconds(observed)
+    missing = [worker for worker in observed.workers if not worker.drained and worker.silent_seconds < patience]
     if not missing or observed.now > _stopped_at(observed) + DRAIN:
         return None
     reason = observed.status.run.abort_reason or "the load is over"
