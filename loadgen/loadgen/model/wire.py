@@ -175,7 +175,8 @@ class Failure(StrEnum):
     TLS = "Tls"
     SEND = "Send"
     LOCAL = "Local"
-    """The generator's own machine could not: no ports, descriptors or memory left, or no turn to open a connection."""
+    """The generator's own machine could not: no ports, descriptors or memory left, no turn to open a connection, or an event loop so late
+    that it may have used up the request's time."""
     FIRST_BYTE_TIMEOUT = "FirstByteTimeout"
     STALL_TIMEOUT = "StallTimeout"
     TOTAL_TIMEOUT = "TotalTimeout"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from plans import CHAT, PAGE, a_plan
-from runs import run
+from runs import excused, run
 from servers import OK, Script, answering, serving, wait
 
 from fakes.bad import black_hole, request, unused_port
@@ -231,8 +231,10 @@ async def test_a_short_time_out_beside_a_long_one_fails_alone() -> None:
         tally, _ = await run(a_plan(requests, {"arrivalRate": 2}, gracefulStopSeconds=2), url)
 
     page, chat = (tally.select(requests={index}).counts for index in (0, 1))
-    assert page.errors == {"ConnectTimeout": 2}
-    assert (chat.errors, chat.incomplete) == ({}, 2)
+    assert page.failed + page.dropped == 2
+    assert page.errors.keys() <= {"ConnectTimeout"} | excused(tally, 1)
+    assert (chat.errors, chat.incomplete + chat.dropped) == ({}, 2)
+    assert chat.dropped == chat.late, "only where this machine was a second late"
 
 
 async def test_every_arrivals_lag_is_known() -> None:

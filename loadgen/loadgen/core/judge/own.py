@@ -52,12 +52,13 @@ def _rate(tally: Tally, span: levels.Span) -> float:
 
 
 def exhausted(own: Own) -> str | None:
-    """Requests that this machine could not send: no verdict on the target."""
+    """Requests that this machine could not send, or not follow: no verdict on the target."""
     if 100 * own.local <= LOCAL_PERCENT * own.planned:
         return None
     return (
-        f"{own.local} of {own.planned} requests ({100 * own.local / own.planned:.1f} %) could not be sent by the generator's own machine "
-        f"(failure Local: no free ports, files or memory, or no turn to open a connection; at most {LOCAL_PERCENT} % is sound): "
+        f"{own.local} of {own.planned} requests ({100 * own.local / own.planned:.1f} %) failed on the generator's own machine "
+        f"(failure Local: no free ports, files or memory, no turn to open a connection, or an event loop too late for a time-out; "
+        f"at most {LOCAL_PERCENT} % is sound): "
         "reuse connections (load.connections.maxRequests), raise its limits (ulimit -n, ip_local_port_range), or use more workers"
     )
 

@@ -16,6 +16,9 @@ one whole, reusable answer in one read is known, so equal bytes where an answer 
 An answer is over when its protocol says so, even if its body is not: the exchange ends at once, and the connection, once the
 rest has passed unread, may serve again (`ended`, `drained`).
 
+However much a server sends, a connection is read at most once a turn of the loop, and what is due to others comes in between
+(`REST_AFTER`): libuv would read one that is always full 32 times on end.
+
 Whatever a server sends must end here as a failure with a class. A head of more than 64 KiB is refused; after it
 nothing is buffered (llhttp keeps no trailers when nobody asks for headers), so an endless answer costs time until its
 time-out, not memory.
@@ -36,6 +39,8 @@ from loadgen.runtime.http.faults import LOCAL_ERRORS
 from loadgen.runtime.http.heads import encoding_of, ends_by_closing
 
 HEAD_LIMIT = 65536
+REST_AFTER = 65536
+"""Bytes in one read after which a connection rests until the loop's next turn: they take about two milliseconds to parse as events."""
 STALE_NS = 100 * MILLISECOND
 """A kept connection that closes without an answer this soon after a request, and after the time that news takes, was closed
 before it arrived."""
@@ -162,10 +167,13 @@ class Connection(asyncio.Protocol):
         """Stamp, recognise or parse, and finish the exchange if that was all of it."""
         stamp = monotonic_ns()
         exchange, owner = self._exchange, self._owner
+        size = len(data)
+        if size >= REST_AFTER:
+            self._rest()
         if exchange is None:
             self._let_pass(data)
             return
-        owner.received += len(data)
+        owner.received += size
         known, status, failure = owner.known[exchange.request]
         if data == known and not exchange.headers and not self._head:
             exchange.headers, exchange.status = stamp, status
@@ -176,6 +184,16 @@ class Connection(asyncio.Protocol):
             owner.finished(self, exchange, failure, stamp)
         else:
             self._parse(exchange, data, stamp)
+
+    def _rest(self) -> None:
+        """Until the loop's next turn."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def _parse(self, exchange: Exchange, data: bytes, stamp: int) -> None:
         parser = self._parser

@@ -5,7 +5,9 @@ or an exchange; an exchange ends as a success, a failure with a class, or incomp
 Nothing is ever delayed silently: a late start is sent late and its lag is part of its response time.
 
 Time-outs: requests of one kind have one time-out, so they expire in the order of their start; a dict keeps that order
-and gives constant-time removal, and each probe looks at the front only.
+and gives constant-time removal, and each probe looks at the front only. Time is up for what was overdue at the probe before:
+between two probes the loop has read whatever had come by then, however late it was. And where the loop's own lateness may have
+used up a request's time, its time-out tells nothing of the target: it has failed as Local (`recording.lateness`).
 """
 
 import asyncio
@@ -16,12 +18,13 @@ from itertools import accumulate
 from loadgen.core.schedule.concurrency import slots
 from loadgen.core.schedule.segment import Segment
 from loadgen.model.plan import Plan
-from loadgen.model.wire import Failure
+from loadgen.model.wire import TIMEOUTS, Failure
 from loadgen.runtime.clock import SECOND, monotonic_ns
 from loadgen.runtime.http.client import Client
 from loadgen.runtime.http.exchange import Exchange, Kind
 from loadgen.runtime.pacing.patience import Patience
 from loadgen.runtime.pacing.slots import Slot
+from loadgen.runtime.recording.lateness import ANSWER_TURNS, OPENING_TURNS
 from loadgen.runtime.recording.meter import Meter
 from loadgen.runtime.recording.recorder import Recorder
 
@@ -44,7 +47,7 @@ class Executor:
         self._mixed = len(plan.requests) > 1
         self._patience = Patience(plan)
         self._stopped = self._turning = False
-        self._start = 0
+        self._start = self._looked = 0
         self._call_soon = asyncio.get_running_loop().call_soon
         self.on_idle: Callable[[], None] | None = None
 
@@ -126,11 +129,19 @@ class Executor:
             meter.completions += 1
             self._recorder.succeeded(exchange)
         else:
-            self._recorder.failed(exchange, failure, stamp)
+            self._recorder.failed(exchange, self._blamed(exchange, failure, stamp), stamp)
         if exchange.slot >= 0:
             self._release(exchange)
         if not meter.in_flight and self.on_idle is not None:
             self.on_idle()
+
+    def _blamed(self, exchange: Exchange, failure: str, stamp: int) -> str:
+        """A time-out that the loop's own lateness explains is the generator's."""
+        if failure not in TIMEOUTS:
+            return failure
+        begin = exchange.heard if failure == Failure.STALL_TIMEOUT else exchange.origin
+        turns = ANSWER_TURNS if exchange.sent else OPENING_TURNS
+        return Failure.LOCAL if self._meter.lateness.explains(begin, stamp, turns) else failure
 
     def _release(self, exchange: Exchange) -> None:
         """The slot sends again: at once, unless that would recurse (a request that failed before it was out)."""
@@ -144,7 +155,8 @@ class Executor:
             self._turn(slot)
 
     def expire(self, now: int) -> None:
-        """Fail what has had its time."""
+        """Fail what has had its time, and whose answer was not there when the sockets were last looked at."""
+        now, self._looked = self._looked, now
         for flying in self._flying:
             while flying:
                 exchange = next(iter(flying))

@@ -151,8 +151,9 @@ class Run:
 
     def _probe(self, probe: Probe) -> int:
         now = monotonic_ns()
+        following = probe.ring(now)
         self._executor.expire(now)
-        return probe.ring(now)
+        return following
 
     def _tick(self) -> int:
         """A second has ended."""

@@ -19,6 +19,7 @@ from loadgen.model.wire import Pulse, Sparse
 from loadgen.runtime.clock import MILLISECOND, cpu_ns
 from loadgen.runtime.http.client import Client
 from loadgen.runtime.recording.cgroup import Cgroup, resident_bytes
+from loadgen.runtime.recording.lateness import Lateness
 from loadgen.runtime.recording.steps import Steps
 
 
@@ -39,6 +40,7 @@ class Meter:
         self.lags = array("q")
         """How late the generator acted on each open-loop arrival; ns."""
         self.loop_lags = array("q")
+        self.lateness = Lateness()
         self._cgroup = Cgroup() if watch_throttling else None
         self.start = self._begin = self._in_flight_begin = 0
         self._cpu = self._throttled = 0
@@ -104,6 +106,8 @@ class Probe:
 
     def ring(self, now: int) -> int:
         """Note the lag of every probe that is due; the time of the next."""
+        if self.due <= now:
+            self._meter.lateness.note(self.due, now)
         while self.due <= now:
             self._meter.loop_lags.append(now - self.due)
             self.due += self._random.randrange(10 * MILLISECOND, 30 * MILLISECOND)
