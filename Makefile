@@ -12,7 +12,7 @@ export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 UV := $(CURDIR)/.tools/bin/uv
 RUN := $(CURDIR)/.venv/bin
 
-.PHONY: help setup fmt lint types contracts unit component contract e2e test test-all demo bench crds images cluster-up cluster-down clean soak bench-start bench-operator truth oracle mutants simulations
+.PHONY: help setup fmt lint types contracts unit component contract e2e test test-all demo bench crds images cluster-up cluster-down clean soak bench-start bench-operator truth oracle causes mutants simulations
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -124,6 +124,9 @@ truth: setup ## every figure of a report beside what happened; writes docs/truth
 
 oracle: setup ## the judge against a naive one that knows every request: 20 000 draws (10 min)
 	@cd tests && $(RUN)/python -m oracle --draws 20000
+
+causes: setup ## why an autoscaler missed its goal: is the planted cause the one that is named? 5 000 draws (5 min)
+	@cd tests && $(RUN)/python -m oracle --causes 5000
 
 mutants: setup ## small faults in the rooms that judge: how many do the unit tests notice? (half an hour; ROOM=judge: one of them)
 	@cd tests && $(UV) run --frozen --all-extras --with 'mutmut==3.8.1' python -m mutants $(if $(ROOM),--list --only $(ROOM))

@@ -1,4 +1,8 @@
-"""`python -m oracle [--draws 20000]`: prints the tally; fails on one false green or red, or where too much is Unknown."""
+"""`python -m oracle [--draws 20000]`: prints the tally; fails on one false green or red, or where too much is Unknown.
+
+`python -m oracle --causes 5000`: so many expectations that one planted reason keeps from being met; fails where the
+reason is named too seldom, or one is named too often where nothing that was seen explains it.
+"""
 
 import argparse
 import sys
@@ -7,6 +11,7 @@ from time import monotonic
 from hypothesis import HealthCheck, Phase, given, settings
 
 from oracle.comparison import MOST_UNKNOWN, Tally, compare
+from oracle.planted import tally as causes
 from oracle.records import Played, played
 
 
@@ -32,10 +37,24 @@ def tallied(draws: int) -> Tally:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--draws", type=int, default=20_000)
+    parser.add_argument("--causes", type=int, default=0, metavar="DRAWS")
     options = parser.parse_args()
+    return judged(options.draws) if not options.causes else explained(options.causes)
+
+
+def explained(draws: int) -> int:
     begin = monotonic()
-    tally = tallied(options.draws)
-    print(f"{options.draws} draws in {monotonic() - begin:.0f} s: {tally.line()}")
+    tally = causes.tallied(draws)
+    print(f"{draws} planted causes in {monotonic() - begin:.0f} s: {tally.line()}")
+    for sentence in tally.wrong[:40]:
+        print(f"  {sentence}")
+    return 0 if tally.holds else 1
+
+
+def judged(draws: int) -> int:
+    begin = monotonic()
+    tally = tallied(draws)
+    print(f"{draws} draws in {monotonic() - begin:.0f} s: {tally.line()}")
     for sentence in [*tally.greens, *tally.reds][:40]:
         print(f"  {sentence}")
     return 0 if not tally.greens and not tally.reds and tally.unknown_percent <= MOST_UNKNOWN else 1

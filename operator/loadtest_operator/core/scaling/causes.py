@@ -7,16 +7,20 @@ pods. `Unknown` is an honest answer.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import Enum
 from typing import Final
 
 from loadgen.model.report import Result
 from loadtest_operator.api.outcome import Cause
+from loadtest_operator.core.scaling.autoscaler import SYNC_SECONDS
+from loadtest_operator.core.scaling.spans import Span
 from loadtest_operator.core.scaling.timeline import PodLife, Sample
-from loadtest_operator.core.scaling.view import Finding, View, described
+from loadtest_operator.core.scaling.view import BLINK_SECONDS, Finding, View, described
 
 PERSISTS_SECONDS = 15.0
 """What lasts shorter is how things move, not why they stand."""
+TWO_DECISIONS = timedelta(seconds=2 * SYNC_SECONDS)
 
 
 class Direction(Enum):
@@ -64,6 +68,8 @@ class Case:
     @property
     def satisfied(self) -> bool:
         """The autoscaler asked for what was wanted of it; what followed is not its doing."""
+        if self.direction is Direction.DOWN:
+            return self.goal is not None and any(_asks_at_most(sample, self.goal) for sample in self.samples[1:])
         if self.goal is None:
             return any(up.reaction and up.step and up.decided >= self.finding.start for up in self.view.scale_ups)
         return self.wanted >= self.goal
@@ -115,8 +121,8 @@ def scaling_disabled(case: Case) -> str:
 
 
 def metric_unavailable(case: Case) -> str:
-    """The autoscaler had no metric, or could not scale, for some of the time."""
-    blind = case.view.blindness(case.finding.start, case.finding.end)
+    """The autoscaler had no metric, or could not scale, for longer than a blink."""
+    blind = _outage(case)
     if not blind or case.direction is Direction.NONE:
         return ""
     reasons = (sample.scaler.blind_because for sample in case.samples if sample.scaler)
@@ -164,16 +170,18 @@ def rollout_in_progress(case: Case) -> str:
 
 
 def within_tolerance(case: Case) -> str:
-    """Each value of its metrics that was seen asked for no change."""
+    """Each value of its metrics that was seen asked for no change. Where the time was shorter than two decisions of the
+    controller, what it saw at the next ones counts too: until then it shows what was before the load rose."""
     scaler = case.last.scaler if case.last else None
+    until = max(case.finding.end, case.finding.start + TWO_DECISIONS)
     ratios = [
         (metric, metric.ratio)
-        for sample in case.samples
+        for sample in case.view.samples(case.finding.start, until)
         if sample.scaler
         for metric in sample.scaler.metrics
         if metric.ratio is not None
     ]
-    if scaler is None or not ratios or case.satisfied:
+    if scaler is None or not ratios or case.satisfied or _outage(case):
         return ""
     if case.direction is Direction.UP:
         metric, ratio = max(ratios, key=lambda pair: pair[1])
@@ -185,16 +193,16 @@ def within_tolerance(case: Case) -> str:
 
 
 def stabilized(case: Case) -> str:
-    """The autoscaler waits: its stabilization window was not over."""
-    scalers = [sample.scaler for sample in case.samples if sample.scaler]
-    if not scalers or case.direction is Direction.NONE:
+    """The autoscaler waits: its stabilization window was not over at the deadline."""
+    scaler = case.last.scaler if case.last else None
+    if scaler is None or case.direction is Direction.NONE:
         return ""
     way, word = (
         ("scaleUp", "ScaleUpStabilized") if case.direction is Direction.UP else ("scaleDown", "ScaleDownStabilized")
     )
-    window = (scalers[-1].up if way == "scaleUp" else scalers[-1].down).stabilization
+    window = (scaler.up if way == "scaleUp" else scaler.down).stabilization
     scope = (case.finding.end - case.finding.start).total_seconds()
-    if not window or not (any(scaler.doing == word for scaler in scalers) or scope <= window):
+    if not window or not (scaler.doing == word or scope <= window):
         return ""
     return f"behavior.{way}.stabilizationWindowSeconds is {window}, the expectation gave {scope:.0f} s"
 
@@ -210,10 +218,10 @@ def blocked_by_unready(case: Case) -> str:
 
 
 def unschedulable(case: Case) -> str:
-    """A new pod found no node."""
+    """A new pod found no node in time."""
     if case.direction is not Direction.UP:
         return ""
-    waiting = [pod for pod in case.pods if pod.scheduled is None or pod.scheduled > case.finding.end]
+    waiting = [pod for pod in case.pods if not _placed(case, pod)]
     said = next((pod for pod in waiting if pod.waiting_for), None)
     return f"pod {said.name} found no node: {said.waiting_for}" if said else ""
 
@@ -277,6 +285,21 @@ def _unready_for(case: Case, pod: PodLife) -> float:
     return (end - begin).total_seconds()
 
 
+def _placed(case: Case, pod: PodLife) -> bool:
+    """It had a node at the deadline."""
+    return pod.scheduled is not None and pod.scheduled <= case.finding.end
+
+
 def _missed(case: Case, pod: PodLife) -> bool:
     """It had a node and was not ready at the deadline."""
-    return pod.scheduled is not None and (pod.ready is None or pod.ready > case.finding.end)
+    return _placed(case, pod) and (pod.ready is None or pod.ready > case.finding.end)
+
+
+def _outage(case: Case) -> tuple[Span, ...]:
+    """When the autoscaler could not act, if that was more than a blink."""
+    blind = case.view.blindness(case.finding.start, case.finding.end)
+    return blind if sum(span.seconds for span in blind) > BLINK_SECONDS else ()
+
+
+def _asks_at_most(sample: Sample, goal: int) -> bool:
+    return sample.wanted is not None and sample.wanted <= goal

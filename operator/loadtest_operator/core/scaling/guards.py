@@ -17,10 +17,8 @@ from loadtest_operator.api.outcome import Cause
 from loadtest_operator.core.scaling import load, spans
 from loadtest_operator.core.scaling.autoscaler import SYNC_SECONDS, Autoscaler
 from loadtest_operator.core.scaling.timeline import Sample
-from loadtest_operator.core.scaling.view import Finding, View, described
+from loadtest_operator.core.scaling.view import BLINK_SECONDS, Finding, View, described
 
-BLINK_SECONDS = 30
-"""Two decisions of the controller: a metric that is missing for no longer, as in a rollout, hides no swing."""
 PASSED, FAILED = (Result.PASSED,), (Result.FAILED,)
 BOTH = (Result.PASSED, Result.FAILED)
 
@@ -112,6 +110,14 @@ def blind_meanwhile(tested: Tested) -> str:
     if sum(span.seconds for span in blind) <= BLINK_SECONDS:
         return ""
     return described(blind, view, f"the autoscaler could not act ({_why_blind(tested)})")
+
+
+def was_gone(tested: Tested) -> str:
+    """There was no autoscaler for a while: deleted, or another one took its place."""
+    view, finding = tested.view, tested.finding
+    found = spans.within(spans.spans(view.timeline, _is_gone), finding.start, finding.met or finding.end)
+    gone = [span for span in found if span.value and span.seconds]
+    return described(gone, view, "the target had no autoscaler") if gone else ""
 
 
 def edited(tested: Tested) -> str:
@@ -241,6 +247,7 @@ GUARDS: Final[dict[str, tuple[Guard, ...]]] = {
         Guard(BOTH, no_load_step),
         Guard(PASSED, cannot_move, Cause.REPLICA_LIMIT),
         Guard(PASSED, never_could_act, Cause.METRIC_UNAVAILABLE),
+        Guard(BOTH, was_gone),
         Guard(BOTH, edited),
         Guard(PASSED, minimum_asks, Cause.REPLICA_LIMIT),
         Guard(PASSED, already_asked_for),
@@ -251,6 +258,7 @@ GUARDS: Final[dict[str, tuple[Guard, ...]]] = {
     "scale_down": (
         Guard(PASSED, cannot_move, Cause.REPLICA_LIMIT),
         Guard(PASSED, never_could_act, Cause.METRIC_UNAVAILABLE),
+        Guard(BOTH, was_gone),
         Guard(BOTH, edited),
         Guard(PASSED, left_by_earlier_load),
         Guard(PASSED, shrunk_by_another_hand, Cause.REPLICAS_OWNED_ELSEWHERE),
@@ -260,6 +268,7 @@ GUARDS: Final[dict[str, tuple[Guard, ...]]] = {
     "reaction_time": (
         Guard(BOTH, cannot_move, Cause.REPLICA_LIMIT),
         Guard(PASSED, never_could_act, Cause.METRIC_UNAVAILABLE),
+        Guard(BOTH, was_gone),
         Guard(BOTH, edited),
         Guard(PASSED, nobody_wanted_more, Cause.REPLICAS_OWNED_ELSEWHERE),
         Guard(FAILED, switched_off, Cause.SCALING_DISABLED),
@@ -269,6 +278,7 @@ GUARDS: Final[dict[str, tuple[Guard, ...]]] = {
         Guard(PASSED, cannot_move, Cause.REPLICA_LIMIT),
         Guard(PASSED, never_could_act, Cause.METRIC_UNAVAILABLE),
         Guard(PASSED, blind_meanwhile, Cause.METRIC_UNAVAILABLE),
+        Guard(PASSED, was_gone),
         Guard(PASSED, edited),
         Guard(PASSED, shorter_than_stabilization),
     ),
@@ -284,6 +294,11 @@ def _acts(sample: Sample) -> bool:
     return not scaler.metrics or any(not metric.missing for metric in scaler.metrics)
 
 
+def _is_gone(sample: Sample) -> bool:
+    """Not there, as opposed to not to be looked at."""
+    return sample.scaler is None and not sample.blind
+
+
 def _why_blind(tested: Tested) -> str:
     seen = tested.view.samples(tested.finding.start, max(tested.finding.end, tested.view.until))
     because = (sample.scaler.blind_because if sample.scaler else sample.blind or "it was not there" for sample in seen)
@@ -291,7 +306,7 @@ def _why_blind(tested: Tested) -> str:
 
 
 def _orders(sample: Sample) -> tuple[object, ...]:
-    return sample.scaler.orders if sample.scaler else ()
+    return (sample.scaler.name, *sample.scaler.orders) if sample.scaler else ()
 
 
 def _edit(before: Autoscaler, after: Autoscaler) -> str:

@@ -78,6 +78,7 @@ class PodLife:
     """When it was last seen not to be there, before that."""
     deleting: datetime | None = None
     waiting_for: str = ""
+    """Why it had no node, as was said last."""
     uid: str = ""
 
     @property
@@ -203,7 +204,7 @@ def _life(old: PodLife | None, pod: TargetPod, serving: datetime | None, before:
         serving=old.serving or serving,
         absent=old.absent or (before if serving else None),
         deleting=old.deleting or pod.deleting,
-        waiting_for=pod.waiting_for,
+        waiting_for=pod.waiting_for or old.waiting_for,
         uid=pod.uid,
     )
 

@@ -13,6 +13,9 @@ from loadtest_operator.core.scaling.scale_ups import ScaleUp
 from loadtest_operator.core.scaling.spans import NOT_WATCHED, Span
 from loadtest_operator.core.scaling.timeline import Sample, Timeline
 
+BLINK_SECONDS = 30
+"""Two decisions of the controller: a metric that is missing for no longer, as in a rollout, hides and explains nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class View:
