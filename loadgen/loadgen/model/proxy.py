@@ -5,14 +5,28 @@ fault is never about another. Times are the proxy's wall clock, nanoseconds sinc
 clock, so a step of the wall clock makes no fault longer or shorter.
 """
 
-from msgspec import Struct, field
+from decimal import Decimal
+from enum import StrEnum
+
+from msgspec import UNSET, Struct, UnsetType, field
 
 from loadgen.model.wire import Sparse
 
 LONGEST_DELAY_MILLISECONDS = 600_000
 LONGEST_FAULT_SECONDS = 86_400
+SLOWEST, FASTEST = 1_000, 10_000_000_000
+"""Bytes per second that a line may be narrowed to. Slower than that, a piece of some hundred bytes would take a second."""
 PULSES_A_STATE = 600
 """Pulses that one answer holds at most; ask again after the last of them."""
+
+
+class Breaking(StrEnum):
+    """How a connection that a fault hits breaks."""
+
+    RESET = "Reset"
+    """Both ends see a reset, at once."""
+    BLACK_HOLE = "BlackHole"
+    """Nothing comes through any more, and nobody is told; what was sent meanwhile arrives when the fault is gone."""
 
 
 class DelayOrder(Struct, rename="camel", forbid_unknown_fields=True):
@@ -21,15 +35,53 @@ class DelayOrder(Struct, rename="camel", forbid_unknown_fields=True):
     latency_milliseconds: int
     jitter_milliseconds: int = 0
     """To either side, uniform."""
+    correlation_percent: int = 0
+    """How likely a delay is the one before, rather than one drawn anew."""
+    connections_percent: int = 100
+
+
+class LossOrder(Struct, rename="camel", forbid_unknown_fields=True):
+    """Break connections in the middle of what the target sends."""
+
+    percent: Decimal
+    """Of the reads from the target; each that is lost breaks its connection."""
+    breaking: Breaking = Breaking.RESET
+    connections_percent: int = 100
+
+
+class BandwidthOrder(Struct, rename="camel", forbid_unknown_fields=True):
+    """A narrow line to the target and one back, each shared by all connections that are hit."""
+
+    bytes_per_second: int
+    connections_percent: int = 100
+
+
+class PartitionOrder(Struct, rename="camel", forbid_unknown_fields=True):
+    """No way to the target: connections that are open break at their next bytes, new ones at their opening."""
+
+    breaking: Breaking = Breaking.RESET
+    connections_percent: int = 100
 
 
 class FaultOrder(Struct, rename="camel", forbid_unknown_fields=True):
-    """Body of `PUT /v1/faults/{name}`."""
+    """Body of `PUT /v1/faults/{name}`: exactly one of the kinds."""
 
     run: int
     duration_seconds: float
     """The proxy ends the fault by itself after this (dead-man's switch)."""
-    delay: DelayOrder
+    delay: DelayOrder | UnsetType = UNSET
+    loss: LossOrder | UnsetType = UNSET
+    bandwidth: BandwidthOrder | UnsetType = UNSET
+    partition: PartitionOrder | UnsetType = UNSET
+
+    @property
+    def kinds(self) -> dict[str, "Details"]:
+        """What is ordered, by its kind; more or less than one is a mistake."""
+        return {kind: found for kind in KINDS if (found := getattr(self, kind)) is not UNSET}
+
+
+Details = DelayOrder | LossOrder | BandwidthOrder | PartitionOrder
+KINDS = tuple(name for name in FaultOrder.__struct_fields__ if name not in ("run", "duration_seconds"))
 
 
 class FaultRecord(Struct, rename="camel"):
@@ -42,7 +94,7 @@ class FaultRecord(Struct, rename="camel"):
     """When it ends by itself."""
     recovered_at: int | None = None
     effects: int = 0
-    """How often it was felt: reads from the target (and openings of connections) that were held back."""
+    """How often it was felt: reads and openings of connections that were held back, connections that were broken."""
 
 
 class PathPulse(Struct, rename="camel"):

@@ -10,7 +10,7 @@ from typing import Any
 
 from loadgen.model import access, plan, prompts, references, requests, sendable
 from loadgen.model.base import Model
-from loadtest_operator.api import loadtest, schedule, worker
+from loadtest_operator.api import faults, loadtest, schedule, worker
 from loadtest_operator.api.rule import Rule, each, exactly_one, harmless, quoted, unchanged, within_timeout
 
 NO_STAGE = "' is no stage: must be the name of a stage in load.stages'"
@@ -92,6 +92,7 @@ HEADERS_ONCE = Rule(
 )
 ASKED = {str(requests.Request.model_fields[name].alias): asked for name, asked in requests.PROTOCOLS.items()}
 """What may be asked, by its name in the CRD."""
+FAULT_KINDS = [str(faults.Fault.model_fields[kind].alias) for kind in faults.FAULT_KINDS]
 TEXTS = (
     "self.requests.map(r, "
     + "".join(
@@ -240,12 +241,25 @@ RULES: dict[type[Model], tuple[Rule, ...]] = {
         ),
     ),
     loadtest.Expectation: (exactly_one("scaleUp", "scaleDown", "reactionTime", "flapping"),),
-    loadtest.Fault: (Rule("has(self.networkDelay)", "set exactly one of networkDelay"),),
-    loadtest.NetworkDelay: (
+    faults.Fault: (exactly_one(*FAULT_KINDS),),
+    faults.NetworkDelay: (
         Rule(
             "self.jitterMilliseconds <= self.latencyMilliseconds",
             "jitterMilliseconds must not be more than latencyMilliseconds: a delay cannot be negative",
             field=".jitterMilliseconds",
+        ),
+        Rule(
+            "self.correlationPercent == 0 || self.jitterMilliseconds > 0",
+            "correlationPercent needs jitterMilliseconds: without it every delay is the same",
+            field=".correlationPercent",
+        ),
+    ),
+    faults.NetworkLoss: (
+        Rule(
+            "type(self.percent) == int ? self.percent > 0 && self.percent <= 100 "
+            ": double(self.percent) > 0.0 && double(self.percent) <= 100.0",
+            'percent: use more than 0 and at most 100, such as "0.5"',
+            field=".percent",
         ),
     ),
     worker.WorkerTemplate: (

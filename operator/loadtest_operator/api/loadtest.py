@@ -11,17 +11,25 @@ from pydantic import ConfigDict, Field, model_validator
 
 from loadgen.model.access import Access, refuse_twice_given
 from loadgen.model.base import Model, require_exactly_one
-from loadgen.model.plan import Criterion, Plan, Stage
-from loadgen.model.proxy import LONGEST_DELAY_MILLISECONDS
+from loadgen.model.plan import Plan, Stage
 from loadgen.model.requests import Name, Request
-from loadtest_operator.api.meta import API_VERSION, Namespace, ObjectMeta, ObjectName, Port, some, unique_names
+from loadtest_operator.api.faults import Fault
+from loadtest_operator.api.meta import (
+    API_VERSION,
+    Namespace,
+    ObjectMeta,
+    ObjectName,
+    Port,
+    Seconds,
+    SecondsOrNone,
+    some,
+    unique_names,
+)
 from loadtest_operator.api.status import LoadTestStatus
 from loadtest_operator.api.worker import WorkerTemplate
 
 LARGEST_TEXTS = 65536
 """Of all requests together: the spec is kept in annotations, a ConfigMap and etcd, all of which are small."""
-Seconds = Annotated[int, Field(ge=1, le=86400)]
-SecondsOrNone = Annotated[int, Field(ge=0, le=86400)]
 GROUP_VERSION, KIND = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?v[0-9]+((alpha|beta)[0-9]+)?$", r"^[A-Z][A-Za-z0-9]*$"
 URL = r"^https?://([A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[!-\"$->@-~]*)?$"
 """Everything of it is ASCII, and stands in a request line as it is: no user, no query, no space."""
@@ -179,56 +187,6 @@ class Scaling(Model):
     """Seconds to go on watching after the last request. Default 0."""
     expectations: Annotated[tuple[Expectation, ...], Field(max_length=16)] = ()
     """What the autoscaler should do; one that is not met fails the run."""
-
-
-class NetworkDelay(Model):
-    """Delays what the target sends, as netem on its egress would; a new connection waits once more, as for its SYN-ACK."""
-
-    latency_milliseconds: Annotated[int, Field(ge=1, le=LONGEST_DELAY_MILLISECONDS)]
-    """Added delay in milliseconds. Delays of faults that overlap add up."""
-    jitter_milliseconds: Annotated[int, Field(ge=0, le=LONGEST_DELAY_MILLISECONDS)] = 0
-    """The delay varies by up to this much to either side, in milliseconds. Default 0."""
-
-    @model_validator(mode="after")
-    def _never_negative(self) -> Self:
-        if self.jitter_milliseconds > self.latency_milliseconds:
-            raise ValueError(
-                f"jitterMilliseconds {self.jitter_milliseconds} is more than latencyMilliseconds "
-                f"{self.latency_milliseconds}: a delay cannot be negative"
-            )
-        return self
-
-
-FAULT_KINDS = ("network_delay",)
-"""Members of a Fault that say what it is."""
-
-
-class Fault(Model):
-    """A fault for a window of the run. Exactly one member says which: today only networkDelay."""
-
-    name: Name
-    """Name in the results."""
-    start_in_stage: Name
-    """Name of the stage in load.stages in which the fault starts."""
-    start_after_seconds: SecondsOrNone = 0
-    """Seconds after the beginning of that stage. Default 0."""
-    duration_seconds: Seconds
-    """Length of the fault in seconds; it must end before the last stage does."""
-    required: bool = True
-    """A fault that could not be injected makes the verdict Inconclusive. Default true."""
-    network_delay: NetworkDelay | None = None
-    """Delays what the target sends."""
-    tolerate: Annotated[tuple[Criterion, ...], Field(max_length=8)] = ()
-    """Bounds over the fault's window; the thresholds are judged over the rest of the run."""
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> Self:
-        return require_exactly_one(self, *FAULT_KINDS)
-
-    @property
-    def kind(self) -> str:
-        """Which of its members says what it is."""
-        return next(kind for kind in FAULT_KINDS if getattr(self, kind) is not None)
 
 
 class ConfigMapArtifact(Model):

@@ -63,6 +63,8 @@ def cut(length: int) -> BeforeValidator:
 
 DecimalText = Annotated[str, BeforeValidator(decimal_text), Field(pattern=r"^-?[0-9]+(\.[0-9]+)?$", max_length=32)]
 """A decimal string such as "19.8"."""
+Seconds = Annotated[int, Field(ge=1, le=86400)]
+SecondsOrNone = Annotated[int, Field(ge=0, le=86400)]
 Line = Annotated[str, cut(256), Field(max_length=256)]
 """A short text written by the operator."""
 Message = Annotated[str, cut(1024), Field(max_length=1024)]

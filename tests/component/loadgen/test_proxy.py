@@ -233,7 +233,22 @@ BAD_ORDERS: dict[str, tuple[dict[str, Any], str]] = {
         "delay.jitterMilliseconds is 2",
     ),
     "no end": ({"run": 1, "durationSeconds": 0, "delay": {"latencyMilliseconds": 5}}, "durationSeconds is 0"),
-    "of another kind": ({"run": 1, "durationSeconds": 1, "loss": {}}, "loss"),
+    "of a kind that is not known": ({"run": 1, "durationSeconds": 1, "gremlins": {}}, "gremlins"),
+    "of no kind": ({"run": 1, "durationSeconds": 1}, "the order has no kind: give exactly one of delay, loss"),
+    "of two kinds": (
+        {"run": 1, "durationSeconds": 1, "partition": {}, "bandwidth": {"bytesPerSecond": 5000}},
+        "the order has bandwidth, partition: give exactly one of",
+    ),
+    "a loss of more than all": (
+        {"run": 1, "durationSeconds": 1, "loss": {"percent": "100.5"}}, "loss.percent is 100.5: use 0 to 100",
+    ),
+    "no line at all": (
+        {"run": 1, "durationSeconds": 1, "bandwidth": {"bytesPerSecond": 0}}, "bandwidth.bytesPerSecond is 0: use 1000 to",
+    ),
+    "no connection": (
+        {"run": 1, "durationSeconds": 1, "partition": {"connectionsPercent": 0}}, "partition.connectionsPercent is 0",
+    ),
+    "a way to break that is not known": ({"run": 1, "durationSeconds": 1, "partition": {"breaking": "Softly"}}, "Softly"),
 }  # fmt: skip
 
 

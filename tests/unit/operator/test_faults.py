@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from builders import Object, a_stage, a_valid_spec
 from loadgen.model.report import Verdict
-from loadtest_operator.api.loadtest import Fault
+from loadtest_operator.api.faults import Fault
 from loadtest_operator.api.meta import ConditionType
 from loadtest_operator.api.outcome import FaultResult, FaultStatus
 from loadtest_operator.core.actions import Delete, InjectFault, RecoverFault

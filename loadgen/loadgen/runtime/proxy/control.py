@@ -8,15 +8,23 @@ Every answer is a `ProxyState`. Behind the run's token, like a worker's.
 """
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from aiohttp import web
+from pydantic.alias_generators import to_camel
 
+from loadgen.model.base import listed
 from loadgen.model.proxy import (
+    FASTEST,
+    KINDS,
     LONGEST_DELAY_MILLISECONDS,
     LONGEST_FAULT_SECONDS,
     PULSES_A_STATE,
+    SLOWEST,
     AtRest,
+    DelayOrder,
+    Details,
     FaultOrder,
     ProxyState,
 )
@@ -29,20 +37,42 @@ from loadgen.runtime.worker.control import BODY_LIMIT, as_json, guarded, health,
 
 def wrong_with(order: FaultOrder) -> str | None:
     """A sentence with the field, the value and what would do."""
-    delay = order.delay
-    if not 0 <= delay.latency_milliseconds <= LONGEST_DELAY_MILLISECONDS:
-        return f"delay.latencyMilliseconds is {delay.latency_milliseconds}: use 0 to {LONGEST_DELAY_MILLISECONDS}"
-    if not 0 <= delay.jitter_milliseconds <= delay.latency_milliseconds:
-        return (
-            f"delay.jitterMilliseconds is {delay.jitter_milliseconds}: use 0 to the latency, "
-            f"{delay.latency_milliseconds}, for a delay cannot be negative"
-        )
+    if len(order.kinds) != 1:
+        return f"the order has {', '.join(order.kinds) or 'no kind'}: give exactly one of {listed(KINDS)}"
     if not 0 < order.duration_seconds <= LONGEST_FAULT_SECONDS:
         return (
             f"durationSeconds is {order.duration_seconds}: use more than 0 and at most {LONGEST_FAULT_SECONDS}; "
             "the proxy ends the fault by itself"
         )
+    ((kind, details),) = order.kinds.items()
+    wrong = _outside(details) or (_jitter(details) if isinstance(details, DelayOrder) else None)
+    return wrong and f"{kind}.{wrong}"
+
+
+LIMITS: Mapping[str, tuple[int, int]] = {
+    "latency_milliseconds": (0, LONGEST_DELAY_MILLISECONDS),
+    "correlation_percent": (0, 100),
+    "connections_percent": (1, 100),
+    "percent": (0, 100),
+    "bytes_per_second": (SLOWEST, FASTEST),
+}
+
+
+def _outside(details: Details) -> str | None:
+    for field_name, (least, most) in LIMITS.items():
+        value = getattr(details, field_name, least)
+        if not least <= value <= most:
+            return f"{to_camel(field_name)} is {value}: use {least} to {most}"
     return None
+
+
+def _jitter(delay: DelayOrder) -> str | None:
+    if 0 <= delay.jitter_milliseconds <= delay.latency_milliseconds:
+        return None
+    return (
+        f"jitterMilliseconds is {delay.jitter_milliseconds}: use 0 to the latency, {delay.latency_milliseconds}, "
+        "for a delay cannot be negative"
+    )
 
 
 @dataclass(slots=True, eq=False)

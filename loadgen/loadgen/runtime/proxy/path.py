@@ -1,6 +1,6 @@
-"""The data path: plain TCP, on which what the target sends can be held back, as netem on its egress would.
+"""The data path: plain TCP, on which the faults in force are done to what passes (`effects`), on the side of the target.
 
-It normally adds nothing but a hop. While faults are in force every read from the target is held back, in order within its
+It normally adds nothing but a hop. While a delay is in force every read from the target is held back, in order within its
 connection, and so is the opening of a connection: netem would delay the target's SYN-ACK, here the worker is connected
 to the proxy at once and its first bytes wait as long. What a request takes is the same; a worker's connect time does not
 show it. Half-closes and resets are passed on, so a broken target looks as broken as it is.
@@ -13,18 +13,18 @@ import heapq
 import itertools
 import socket
 import struct
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import cast
 
 from loadgen.runtime.clock import monotonic_ns
 from loadgen.runtime.pacing.alarm import Alarm, alarm
-from loadgen.runtime.proxy.injections import Injections
+from loadgen.runtime.proxy.effects import Step, Way
+from loadgen.runtime.proxy.injections import Injections, Met
+from loadgen.runtime.proxy.lane import Lane
 from loadgen.runtime.proxy.upstream import Upstream
 
-HOLD_LIMIT = 8 * 1024 * 1024
-"""Bytes of one connection held back before its target is no longer read."""
 OWN_MEANS = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM})
 """Why a connection to the target cannot even be tried."""
 BACKLOG = 4096
@@ -37,11 +37,17 @@ def own_failure(error: BaseException | None) -> bool:
 
 
 class _Side(asyncio.Protocol):
-    """One end of a proxied connection; `peer` is the other."""
+    """One end of a proxied connection; `peer` is the other. What goes out here goes through its lane."""
 
-    def __init__(self) -> None:
+    way: Way
+
+    def __init__(self, proxy: "Proxy", met: Met) -> None:
         self.transport: asyncio.Transport | None = None
         self.peer: _Side | None = None
+        self.proxy = proxy
+        self.met = met
+        self.lane = Lane(proxy.wake, self._lane_full)
+        self._choked = self._full = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -52,6 +58,22 @@ class _Side(asyncio.Protocol):
 
     def forward(self, data: bytes) -> None:
         """Send what came from the peer."""
+        piece = self.proxy.injections.piece() or len(data)
+        for begin in range(0, len(data), piece):
+            part = data[begin : begin + piece] if piece < len(data) else data
+            self._later(partial(self._write, part), len(part))
+
+    def _later(self, act: Callable[[], None], size: int = 0) -> None:
+        if self.transport is None or self.transport.is_closing():
+            return  # nobody is left to feel it
+        step = Step(self.way, size)
+        sentence = self.proxy.injections.sentence(self.met, step)
+        if sentence.reset:
+            self.break_off()
+        else:
+            self.lane.put(act, step, sentence)
+
+    def _write(self, data: bytes) -> None:
         if self.transport is not None and not self.transport.is_closing():
             self.transport.write(data)
 
@@ -62,17 +84,25 @@ class _Side(asyncio.Protocol):
 
     def finish(self) -> None:
         """No more data from the peer."""
+        self._later(self._write_end)
+
+    def _write_end(self) -> None:
         if self.transport is not None and not self.transport.is_closing():
             with contextlib.suppress(OSError, RuntimeError):
                 self.transport.write_eof()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
+        self.lane.clear()
         if self.peer is not None:
             self.peer.drop(reset=exc is not None)
 
     def drop(self, *, reset: bool) -> None:
         """The peer is gone: go the same way."""
+        self.drop_now(reset=reset)
+
+    def drop_now(self, *, reset: bool) -> None:
+        """Whatever is held back."""
         if self.transport is None:
             return
         if reset:
@@ -82,42 +112,57 @@ class _Side(asyncio.Protocol):
         else:
             self.transport.close()
 
+    def break_off(self) -> None:
+        """A fault breaks the connection: both ends see a reset."""
+        for side in (self, self.peer):
+            if side is not None:
+                side.lane.clear()
+                side.drop_now(reset=True)
+
     def pause_writing(self) -> None:
-        self._source(reading=False)
+        self._choked = True
+        self._flow()
 
     def resume_writing(self) -> None:
-        self._source(reading=True)
+        self._choked = False
+        self._flow()
 
-    def _source(self, *, reading: bool) -> None:
+    def _lane_full(self, full: bool) -> None:
+        self._full = full
+        self._flow()
+
+    def _flow(self) -> None:
+        """Whether more is wanted from the peer."""
         source = self.peer.transport if self.peer is not None else None
         if source is not None and not source.is_closing():
-            source.resume_reading() if reading else source.pause_reading()
+            source.pause_reading() if self._choked or self._full else source.resume_reading()
 
 
 class _Target(_Side):
     """The end towards the target."""
 
+    way = Way.UP
+
     def __init__(self, client: _Side) -> None:
-        super().__init__()
+        super().__init__(client.proxy, client.met)
         self.peer = client
 
 
 class _Client(_Side):
-    """The end towards the worker: holds back what comes from the target."""
+    """The end towards the worker."""
+
+    way = Way.DOWN
 
     def __init__(self, proxy: "Proxy") -> None:
-        super().__init__()
-        self._proxy = proxy
-        self._held: deque[tuple[int, Callable[[], None], int]] = deque()
-        self._bytes = 0
+        super().__init__(proxy, {})
         self._early: list[bytes] = []
         self._early_end = False
         self._opening: asyncio.Task[None] | None = None
-        self._target: _Side | None = None
+        self.target: _Side | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._proxy.clients.add(self)
+        self.proxy.clients.add(self)
         self._opening = asyncio.get_running_loop().create_task(self._open())
 
     def data_received(self, data: bytes) -> None:
@@ -134,18 +179,23 @@ class _Client(_Side):
         return super().eof_received()
 
     async def _open(self) -> None:
+        step = Step(Way.OPENING)
+        sentence = self.proxy.injections.sentence(self.met, step)
+        if sentence.reset:
+            self.break_off()
+            return
         target = _Target(self)
         try:
-            await self._proxy.upstream.connect(lambda: target)
+            await self.proxy.upstream.connect(lambda: target)
         except OSError as error:
-            self._proxy.refused += own_failure(error)
-            self._later(lambda: self._drop_now(reset=True), 0)
+            self.proxy.refused += own_failure(error)
+            self.lane.put(lambda: self.drop_now(reset=True), step, sentence)
             return
         if self.transport is None:
-            target.drop(reset=False)
+            target.drop_now(reset=False)
             return
-        self._target = target
-        self._later(lambda: self._join(target), 0)
+        self.target = target
+        self.lane.put(lambda: self._join(target), step, sentence)
 
     def _join(self, target: _Side) -> None:
         self.peer = target
@@ -157,58 +207,19 @@ class _Client(_Side):
         elif self.transport is not None:
             self.transport.resume_reading()
 
-    def forward(self, data: bytes) -> None:
-        self._bytes += len(data)
-        self._later(lambda: self._write(data), len(data))
-        if self._bytes > HOLD_LIMIT:
-            self._source(reading=False)
-
-    def _write(self, data: bytes) -> None:
-        super().forward(data)
-
-    def finish(self) -> None:
-        self._later(super().finish, 0)
-
     def drop(self, *, reset: bool) -> None:
-        self._later(lambda: self._drop_now(reset=reset), 0)
-
-    def _drop_now(self, *, reset: bool) -> None:
-        super().drop(reset=reset)
-
-    def _later(self, act: Callable[[], None], size: int) -> None:
-        """After the delay, and never before what came earlier."""
-        delay = self._proxy.injections.hold_ns()
-        if not delay and not self._held:
-            self._bytes -= size
-            act()
-            return
-        due = max(monotonic_ns() + delay, self._held[-1][0] if self._held else 0)
-        self._held.append((due, act, size))
-        if len(self._held) == 1:
-            self._proxy.wake(due, self)
-
-    def release(self) -> None:
-        """Let go what is due; never earlier, or a delay of 200 ms would be seen as 199.6 ms."""
-        while self._held and self._held[0][0] <= monotonic_ns():
-            _, act, size = self._held.popleft()
-            self._bytes -= size
-            act()
-        if self._held:
-            self._proxy.wake(self._held[0][0], self)
-        if self._bytes <= HOLD_LIMIT // 2:
-            self._source(reading=True)
+        self._later(lambda: self.drop_now(reset=reset))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._held.clear()
-        self._proxy.clients.discard(self)
-        self.peer = self.peer or self._target  # one that was still to be joined goes, too
+        self.proxy.clients.discard(self)
+        self.peer = self.peer or self.target  # one that was still to be joined goes, too
         super().connection_lost(exc)
 
     def cut(self) -> None:
         """The proxy ends: now, whatever is held back."""
         if self._opening is not None:
             self._opening.cancel()
-        for transport in (self.transport, self._target.transport if self._target else None):
+        for transport in (self.transport, self.target.transport if self.target else None):
             if transport is not None:
                 transport.abort()
 
@@ -218,18 +229,28 @@ class Proxy:
     """One upstream, any number of connections, the faults between them."""
 
     upstream: Upstream
-    injections: Injections = field(default_factory=Injections)
+    injections: Injections = field(init=False)
     clients: set[_Client] = field(default_factory=set)
     refused: int = 0
     """Connections that failed for lack of the proxy's own means."""
-    _waiting: list[tuple[int, int, _Client]] = field(default_factory=list)
+    _waiting: list[tuple[int, int, Lane]] = field(default_factory=list)
     """A heap of when (ns), a number that keeps the order of equals, and who."""
     _numbers: Iterator[int] = field(default_factory=itertools.count)
     _alarm: Alarm | None = None
 
-    def wake(self, due: int, client: _Client) -> None:
-        """Have the client release what it holds at a monotonic time: on the loop's timers, a millisecond is the finest."""
-        heapq.heappush(self._waiting, (due, next(self._numbers), client))
+    def __post_init__(self) -> None:
+        self.injections = Injections(self._release)
+
+    def _release(self) -> None:
+        """A fault has gone: what waited for that goes on."""
+        for client in list(self.clients):
+            client.lane.release()
+            if client.target is not None:
+                client.target.lane.release()
+
+    def wake(self, due: int, lane: Lane) -> None:
+        """Have the lane rung at a monotonic time: on the loop's timers, a millisecond is the finest."""
+        heapq.heappush(self._waiting, (due, next(self._numbers), lane))
         if self._alarm is None:
             self._alarm = alarm(asyncio.get_running_loop(), self._ring)
         if self._waiting[0][0] == due:
@@ -237,11 +258,11 @@ class Proxy:
 
     def _ring(self) -> None:
         now = monotonic_ns()
-        due: list[_Client] = []
+        due: list[Lane] = []
         while self._waiting and self._waiting[0][0] <= now:
             due.append(heapq.heappop(self._waiting)[2])
-        for client in due:
-            client.release()
+        for lane in due:
+            lane.ring()
         if self._waiting and self._alarm is not None:
             self._alarm.set(self._waiting[0][0])
 

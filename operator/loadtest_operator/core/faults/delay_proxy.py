@@ -1,13 +1,15 @@
 """The delay proxy: a pod that all load goes through for the whole run, and that needs no privilege on any cluster.
 
-It delays what the target sends, as netem on the target's egress would (`loadgen.runtime.proxy`); the duration goes with the
-order and the proxy keeps it, also when nobody is left to tell it. Its adapter is `adapters.workers.proxy`.
+What it does to what passes stands in `loadgen.runtime.proxy.effects`; the duration goes with the order and the proxy
+keeps it, also when nobody is left to tell it. Its adapter is `adapters.workers.proxy`.
 """
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from loadtest_operator.api.loadtest import Fault
+from loadgen.model.proxy import KINDS
+from loadtest_operator.api.faults import Fault
 from loadtest_operator.core.actions import Create, Delete
 from loadtest_operator.core.common.kinds import POD, SERVICE
 from loadtest_operator.core.common.names import Names
@@ -24,14 +26,25 @@ def name_of(names: Names) -> str:
     return names.part(COMPONENT)
 
 
+ORDERED: Mapping[str, str] = {
+    "network_delay": "delay",
+    "network_loss": "loss",
+    "network_bandwidth": "bandwidth",
+    "network_partition": "partition",
+}
+"""Members of a Fault, and how the proxy calls them."""
+if set(ORDERED.values()) != set(KINDS):
+    raise TypeError(
+        f"the proxy's kinds {sorted(KINDS)} and those that are ordered {sorted(ORDERED.values())} do not match"
+    )
+
+
 def _order(observed: Observed, fault: Fault) -> Order:
     """A `FaultOrder` as JSON has it."""
-    kinds = {"network_delay": "delay"}
-    details = getattr(fault, fault.kind).model_dump(mode="json", by_alias=True)
     return {
         "run": observed.status.run.number,
         "durationSeconds": fault.duration_seconds,
-        kinds[fault.kind]: details,
+        ORDERED[fault.kind]: getattr(fault, fault.kind).model_dump(mode="json", by_alias=True),
     }
 
 
@@ -96,7 +109,7 @@ def _belongings(names: Names) -> tuple[Delete, ...]:
 PROVIDER = Provider(
     name="DelayProxy",
     title="the delay proxy",
-    kinds=("network_delay",),
+    kinds=tuple(ORDERED),
     order=_order,
     objects=_objects,
     ingress=ingress,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from loadtest_operator.api.loadtest import Fault
+from loadtest_operator.api.faults import Fault
 from loadtest_operator.api.outcome import FaultResult, FaultStatus
 from loadtest_operator.api.status import Phase
 from loadtest_operator.core.actions import Action, InjectFault, RecoverFault

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from loadtest_operator.api.loadtest import Fault
+from loadtest_operator.api.faults import Fault
 from loadtest_operator.core.actions import Create, Delete
 from loadtest_operator.core.common.kinds import Kind
 from loadtest_operator.core.common.names import Names

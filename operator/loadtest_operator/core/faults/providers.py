@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from loadtest_operator.api.loadtest import FAULT_KINDS, Fault
+from loadtest_operator.api.faults import FAULT_KINDS, Fault
 from loadtest_operator.core.actions import Create, Delete
 from loadtest_operator.core.common.kinds import POD, Kind
 from loadtest_operator.core.common.names import Names

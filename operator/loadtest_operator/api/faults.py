@@ -1,0 +1,122 @@
+"""Faults of a LoadTest: what each kind does, and in which window of the run.
+
+A kind is a model and a member of `Fault`; who makes it stands in `core.faults.providers`. What the delay proxy makes is
+written here as the proxy takes it (`loadgen.model.proxy`).
+"""
+
+from typing import Annotated, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from loadgen.model.base import Model, Number, require_exactly_one
+from loadgen.model.plan import Criterion
+from loadgen.model.proxy import FASTEST, LONGEST_DELAY_MILLISECONDS, SLOWEST, Breaking
+from loadgen.model.requests import Name
+from loadtest_operator.api.meta import Seconds, SecondsOrNone
+
+Share = Annotated[int, Field(ge=1, le=100)]
+
+
+class ByConnection(Model):
+    """What may hit a share of the connections."""
+
+    connections_percent: Share = 100
+    """How many in a hundred connections are hit, those that are open and new ones alike. Default 100."""
+
+
+class NetworkDelay(ByConnection):
+    """Delays what the target sends, as netem on its egress would; a new connection waits once more, as for its SYN-ACK."""
+
+    latency_milliseconds: Annotated[int, Field(ge=1, le=LONGEST_DELAY_MILLISECONDS)]
+    """Added delay in milliseconds. Delays of faults that overlap add up."""
+    jitter_milliseconds: Annotated[int, Field(ge=0, le=LONGEST_DELAY_MILLISECONDS)] = 0
+    """The delay varies by up to this much to either side, in milliseconds. Default 0."""
+    correlation_percent: Annotated[int, Field(ge=0, le=100)] = 0
+    """How likely a delay is the same as the one before it, in percent. Default 0: each is drawn anew."""
+
+    @model_validator(mode="after")
+    def _never_negative(self) -> Self:
+        if self.jitter_milliseconds > self.latency_milliseconds:
+            raise ValueError(
+                f"jitterMilliseconds {self.jitter_milliseconds} is more than latencyMilliseconds "
+                f"{self.latency_milliseconds}: a delay cannot be negative"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _correlates_something(self) -> Self:
+        if self.correlation_percent and not self.jitter_milliseconds:
+            raise ValueError(
+                f"correlationPercent {self.correlation_percent} needs jitterMilliseconds: without it every delay is the same"
+            )
+        return self
+
+
+class NetworkLoss(ByConnection):
+    """Loses a share of what the target sends. Each piece that is lost breaks its connection there."""
+
+    percent: Number
+    """How many in a hundred pieces (reads from the target) are lost: more than 0, at most 100. A streamed answer has one for about
+    every token, so a few in a hundred break most streams."""
+    breaking: Breaking = Breaking.RESET
+    """Reset: both ends see the connection reset. BlackHole: nothing comes any more until the fault is gone. Default Reset."""
+
+    @field_validator("percent")
+    @classmethod
+    def _some(cls, value: Number) -> Number:
+        if not 0 < value <= 100:
+            raise ValueError(f'{value} is no share: use more than 0 and at most 100, such as "0.5"')
+        return value
+
+
+class NetworkBandwidth(ByConnection):
+    """Narrows the line to the target and the line back; all connections that are hit share them."""
+
+    bytes_per_second: Annotated[int, Field(ge=SLOWEST, le=FASTEST)]
+    """Bytes per second in each direction."""
+
+
+class NetworkPartition(ByConnection):
+    """Cuts the target off, in both directions."""
+
+    breaking: Breaking = Breaking.RESET
+    """Reset: new connections are reset at once, open ones at their next bytes. BlackHole: nothing comes through and nobody is told;
+    what was sent meanwhile arrives when the fault is gone. Default Reset."""
+
+
+FAULT_KINDS = ("network_delay", "network_loss", "network_bandwidth", "network_partition")
+"""Members of a Fault that say what it is."""
+
+
+class Fault(Model):
+    """A fault for a window of the run. Exactly one of the members network… says which."""
+
+    name: Name
+    """Name in the results."""
+    start_in_stage: Name
+    """Name of the stage in load.stages in which the fault starts."""
+    start_after_seconds: SecondsOrNone = 0
+    """Seconds after the beginning of that stage. Default 0."""
+    duration_seconds: Seconds
+    """Length of the fault in seconds; it must end before the last stage does."""
+    required: bool = True
+    """A fault that could not be injected makes the verdict Inconclusive. Default true."""
+    network_delay: NetworkDelay | None = None
+    """Delays what the target sends."""
+    network_loss: NetworkLoss | None = None
+    """Loses a share of what the target sends."""
+    network_bandwidth: NetworkBandwidth | None = None
+    """Narrows the lines to the target and back."""
+    network_partition: NetworkPartition | None = None
+    """Cuts the target off."""
+    tolerate: Annotated[tuple[Criterion, ...], Field(max_length=8)] = ()
+    """Bounds over the fault's window; the thresholds are judged over the rest of the run."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        return require_exactly_one(self, *FAULT_KINDS)
+
+    @property
+    def kind(self) -> str:
+        """Which of its members says what it is."""
+        return next(kind for kind in FAULT_KINDS if getattr(self, kind) is not None)
