@@ -46,8 +46,11 @@ INDIRECT: Grants = {
     ("loadtests/status", "patch"),
     ("loadtestschedules/status", "patch"),
     ("secrets", "create"),
+    ("*", "get"),
+    ("*", "list"),
 }
-"""Through a variable: the workload's kind, what a spec refers to, what selects pods, the status subresource, the drawn token."""
+"""Through a variable: the workload's kind, what a spec refers to, what selects pods, the status subresource, the drawn token,
+and any name of a metric, which is a resource there."""
 
 
 @pytest.fixture(scope="session")

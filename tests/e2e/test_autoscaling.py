@@ -125,6 +125,10 @@ def test_cpu_and_requests_per_second_at_once_up_and_down(
     }
     assert (scaling["replicas"]["initial"], scaling["replicas"]["final"]) == (1, 1)
     assert scaling["replicas"]["peak"] >= 2
+    served = {found["name"]: found for found in scaling["metrics"]}
+    assert served.keys() == {"cpu", "requests_per_second"}
+    assert (served["cpu"]["target"], served["requests_per_second"]["target"]) == ("60%", "600m")
+    assert all(found["current"] and "lack" not in found for found in served.values()), served
     first = scaling["scaleUps"][0]
     times = [datetime.fromisoformat(first[step]) for step in ("loadStepTime", "decidedTime", "servingTime")]
     assert times == sorted(times), first

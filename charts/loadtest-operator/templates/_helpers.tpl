@@ -99,6 +99,13 @@ proxy as by any other way). */}}
 - apiGroups: [autoscaling]
   resources: [horizontalpodautoscalers]
   verbs: [get, list]
+# What an autoscaler steers by: a metric is a resource of its own there.
+- apiGroups: [metrics.k8s.io]
+  resources: [pods]
+  verbs: [list]
+- apiGroups: [custom.metrics.k8s.io, external.metrics.k8s.io]
+  resources: ["*"]
+  verbs: [get, list]
 {{ include "loadtest.proxyRule" . }}
 {{- end -}}
 

@@ -145,6 +145,26 @@ class ExpectationStatus(StatusModel):
     """The same as a sentence, with the cause's evidence and what to do about it."""
 
 
+class MetricStatus(StatusModel):
+    """One metric that the autoscaler steers by, as the metrics API serves it."""
+
+    type: NameText
+    """Resource, ContainerResource, Pods, Object or External."""
+    name: NameText
+    """Name of the metric or resource."""
+    current: NameText | None = None
+    """Its value as it was read last, in the target's unit: of all pods the average, or the whole."""
+    target: NameText = ""
+    """The value that the autoscaler keeps it at."""
+    lack: NameText | None = None
+    """What keeps its value from being known: Forbidden (to the operator; the autoscaler may have it), Absent (nobody serves it),
+    NoAnswer (the API did not answer in time) or NoValue (it answered, and no value follows)."""
+    missing_since: Time | None = None
+    """Since when it has had no value; not where the operator may not read it."""
+    message: Message | None = None
+    """Why its value is not known, and what to do."""
+
+
 class ScalingStatus(StatusModel):
     """What the autoscaler did."""
 
@@ -156,6 +176,8 @@ class ScalingStatus(StatusModel):
     """Since when the replicas have been watched."""
     replicas: ReplicaCounts = ReplicaCounts()
     """Replicas at the start, now, at most and at the end."""
+    metrics: Annotated[tuple[MetricStatus, ...], Field(max_length=16)] = ()
+    """What the autoscaler steers by, as the metrics APIs served it last, in the order of its spec."""
     direction_changes: int | None = None
     """How often the wanted number of replicas turned from growing to shrinking or back."""
     changes: Annotated[tuple[ReplicaChange, ...], Field(max_length=64)] = ()

@@ -149,7 +149,7 @@ async def _look_around(
 async def _look_at_target(context: Context, namespace: str, names: Names, spec: LoadTestSpec, run: RunMemory) -> None:
     try:
         await _load_timeline(context, namespace, names, run)
-        run.target = await target.look(context.kube, spec, namespace, run.known, context.clock())
+        run.target = await target.look(context.kube, spec, namespace, run.known, run.meter, context.clock())
     except AdapterError as error:
         run.trouble = str(error)
         run.timeline = timeline.missed(run.timeline, str(error))

@@ -10,6 +10,7 @@ from datetime import datetime
 from loadgen.core.stats.tally import Tally
 from loadgen.model.wire import WorkerState
 from loadtest_operator.adapters.target.material import Found
+from loadtest_operator.adapters.target.meter import Meter
 from loadtest_operator.api.loadtest import LoadTestSpec, Target
 from loadtest_operator.api.status import LoadTestStatus
 from loadtest_operator.core.common.paced import Paced
@@ -62,6 +63,8 @@ class RunMemory:
     tally: Tally | None = None
     workers: dict[int, WorkerMemory] = field(default_factory=dict)
     target: TargetView | None = None
+    meter: Meter = field(default_factory=Meter, repr=False)
+    """Reads what the autoscaler steers by."""
     timeline: Timeline = field(default_factory=Timeline)
     timeline_loaded: bool = False
     timeline_saved_at: datetime | None = None
@@ -100,6 +103,7 @@ class RunMemory:
         self.asking.drop()
         if self.probing is not None:
             self.probing.cancel()
+        self.meter.end()
 
 
 @dataclass(slots=True)

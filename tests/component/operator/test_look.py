@@ -8,6 +8,7 @@ from component.operator.test_calls import autoscaled, owned
 from component.operator.theatre import NOON, Theatre, a_web_service, theatre
 from fakes.kube import Cluster, connected
 from loadtest_operator.adapters.target.look import look
+from loadtest_operator.adapters.target.meter import Meter
 from loadtest_operator.api.loadtest import WorkloadReference
 from loadtest_operator.api.status import Phase
 from loadtest_operator.core.common.kinds import HPA, POD, REPLICA_SET, Kind
@@ -42,7 +43,7 @@ async def seen(cluster: Cluster, looks: int = 2, **target: Any) -> TargetView:
     known, view = Paced(), None
     async with connected(cluster) as kube:
         for _ in range(looks):
-            view = await look(kube, spec.model_copy(update={"target": changed}), "demo", known, NOON)
+            view = await look(kube, spec.model_copy(update={"target": changed}), "demo", known, Meter(), NOON)
     assert view is not None
     return view
 
@@ -102,7 +103,7 @@ async def test_an_autoscaler_of_another_workload_is_refused() -> None:
     cluster.put(HPA, {"metadata": {"name": "web", **HERE}, "spec": other, "status": {}})
 
     async with connected(cluster) as kube:
-        view = await look(kube, spec, "demo", Paced(), NOON)
+        view = await look(kube, spec, "demo", Paced(), Meter(), NOON)
 
     assert view.autoscaler is None
     assert "HorizontalPodAutoscaler web scales Deployment/other, the target is Deployment/web" in view.blind
@@ -112,12 +113,12 @@ async def test_a_workload_that_goes_does_not_make_looks_old() -> None:
     """Its last answer is as old as it was; what is seen since is new all the same."""
     cluster, known, spec = a_cluster(), Paced(), a_valid_spec()
     async with connected(cluster) as kube:
-        await look(kube, spec, "demo", known, NOON)
-        await look(kube, spec, "demo", known, NOON + timedelta(seconds=1))
+        await look(kube, spec, "demo", known, Meter(), NOON)
+        await look(kube, spec, "demo", known, Meter(), NOON + timedelta(seconds=1))
         for gone in (MODEL_SERVER, REPLICA_SET):
             cluster.objects.pop((gone.path(None).rpartition("/")[0], gone.plural))
         for second in range(2, 6):
-            view = await look(kube, spec, "demo", known, NOON + timedelta(seconds=second))
+            view = await look(kube, spec, "demo", known, Meter(), NOON + timedelta(seconds=second))
 
     assert view.read == NOON + timedelta(seconds=5)
 

@@ -1,10 +1,13 @@
 """What was seen of the target over time: samples, gaps, pods, and how they are kept."""
 
+import gzip
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from loadtest_operator.core.scaling import timeline
+from loadtest_operator.core.scaling.metrics.readings import Reading
 from loadtest_operator.core.scaling.target import (
     Endpoint,
     TargetPod,
@@ -70,6 +73,19 @@ def test_what_cannot_be_kept_leaves_a_gap() -> None:
     assert 1 < len(kept.samples) < 1000
     assert (kept.gaps[0].start, kept.gaps[0].because) == (at(0), NOT_KEPT)
     assert kept.samples[-1] == seen.samples[-1]
+
+
+def test_a_report_gets_what_fits() -> None:
+    """Values that change at every look are many."""
+    values = [Reading("External", "depth", str(second), "10", second / 10) for second in range(1000)]
+    seen = watched({second: a_view(1, metrics=(values[second],)) for second in range(1000)}, 999)
+    whole = len(gzip.compress(msgspec.json.encode(seen)))
+
+    kept = timeline.fitting(seen, whole // 3)
+
+    assert len(gzip.compress(msgspec.json.encode(kept))) <= whole // 3
+    assert (kept.samples[-1], kept.gaps[0].because) == (seen.samples[-1], NOT_KEPT)
+    assert timeline.fitting(seen, whole * 2) == seen
 
 
 def test_a_timeline_of_another_release_is_a_gap_and_no_error() -> None:

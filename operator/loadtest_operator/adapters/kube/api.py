@@ -16,7 +16,7 @@ from kubernetes.aio import config
 from kubernetes.aio.client import Configuration
 from yarl import URL
 
-from loadtest_operator.adapters.errors import InvalidError, NotFoundError, of_status, translated
+from loadtest_operator.adapters.errors import InvalidError, NotFoundError, RetryableError, of_status, translated
 from loadtest_operator.core.common.kinds import LEASE, Kind
 
 Object = dict[str, Any]
@@ -71,6 +71,33 @@ class KubeApi:
             return []
         resources: list[Object] = found.get("resources") or []
         return resources
+
+    async def versions(self, group: str) -> list[str]:
+        """In which a group is served (discovery); nothing where it is not."""
+        try:
+            found = await self._json("GET", f"/apis/{group}")
+        except NotFoundError:
+            return []
+        return [version["version"] for version in found.get("versions") or ()]
+
+    async def read(self, path: str, query: Mapping[str, str], *, most: int, seconds: float) -> Object:
+        """What a program behind the API server (an aggregated API) answers to a GET. The path goes out byte for byte.
+
+        Raises:
+            RetryableError: no answer in that many seconds, more than `most` bytes, or no JSON object.
+        """
+        doing = f"GET {path[:200]}"
+        if leaves(path):
+            raise InvalidError(f"{doing}: a path with steps . or .. is not sent to the API server")
+        url = URL(self._configuration.host + path, encoded=True).with_query(query)
+        patience = aiohttp.ClientTimeout(total=seconds)
+        self.calls += 1
+        with translated(doing):
+            async with self._session.get(url, headers=await self._authorization(), timeout=patience) as response:
+                body = await _bounded(response, most, doing)
+        if response.status >= 400:
+            raise of_status(response.status, f"{doing}: {_message(body.decode(errors='replace'))}")
+        return _object(body, doing)
 
     async def list(
         self, kind: Kind, namespace: str | None, labels: str = "", fields: str = "", *, metadata_only: bool = False
@@ -201,6 +228,25 @@ def _tls(configuration: Configuration) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
+
+
+async def _bounded(response: aiohttp.ClientResponse, most: int, doing: str) -> bytes:
+    body = bytearray()
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > most:
+            raise RetryableError(f"{doing}: the answer has more than {most} bytes")
+    return bytes(body)
+
+
+def _object(body: bytes, doing: str) -> Object:
+    try:
+        found = json.loads(body)
+    except ValueError as error:
+        raise RetryableError(f"{doing}: the answer is no JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise RetryableError(f"{doing}: the answer is no object")
+    return found
 
 
 def _message(text: str) -> str:

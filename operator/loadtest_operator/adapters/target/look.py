@@ -16,12 +16,13 @@ from typing import Any
 
 from loadtest_operator.adapters.errors import ForbiddenError, NotFoundError
 from loadtest_operator.adapters.kube.api import KubeApi
+from loadtest_operator.adapters.target.meter import Meter
 from loadtest_operator.api.loadtest import LoadTestSpec, ServiceReference
 from loadtest_operator.core.common.kinds import ENDPOINT_SLICE, HPA, POD, SERVICE, Kind
 from loadtest_operator.core.common.paced import Paced
 from loadtest_operator.core.run.guard import leads_elsewhere, written_by_hand
 from loadtest_operator.core.scaling import workload as workloads
-from loadtest_operator.core.scaling.autoscaler import Autoscaler, autoscaler_of, scales
+from loadtest_operator.core.scaling.autoscaler import autoscaler_of, scales
 from loadtest_operator.core.scaling.target import (
     Endpoint,
     TargetView,
@@ -43,8 +44,10 @@ KINDS_SECONDS = 60.0
 ONLY_LOOKING_TELLS = ("endpoints", "workload")
 
 
-async def look(kube: KubeApi, spec: LoadTestSpec, namespace: str, known: Paced, now: datetime) -> TargetView:
-    """The target as it is now; `known` is what the last look of this run saw."""
+async def look(
+    kube: KubeApi, spec: LoadTestSpec, namespace: str, known: Paced, meter: Meter, now: datetime
+) -> TargetView:
+    """The target as it is now; `known` and `meter` are what earlier looks of this run saw."""
     reference = spec.target.service_ref
     if reference is None:
         return TargetView(url=str(spec.target.url))
@@ -61,7 +64,7 @@ async def look(kube: KubeApi, spec: LoadTestSpec, namespace: str, known: Paced, 
     pods = await eyes.pods(endpoints, workload.replicas if workload else None)
     if workload is None:
         workload = await eyes.owner(pods)
-    scaler = await eyes.autoscaler(workload)
+    hpa = await eyes.autoscaler(workload)
     return TargetView(
         url=_url(reference, where, port),
         namespace=where,
@@ -69,7 +72,8 @@ async def look(kube: KubeApi, spec: LoadTestSpec, namespace: str, known: Paced, 
         desired=workload.replicas if workload else None,
         endpoints=endpoints,
         pods=tuple(target_pod(pod) for pod in pods),
-        autoscaler=scaler,
+        autoscaler=autoscaler_of(hpa) if hpa else None,
+        metrics=meter.newest(kube, where, hpa, workload, now),
         selector=tuple(sorted(eyes.selector.items())),
         elsewhere=elsewhere,
         blind="; ".join(eyes.refused)[:1000],
@@ -143,7 +147,7 @@ class _Eyes:
             thing = await self._get(kind, place[2]) if kind else None
         return found
 
-    async def autoscaler(self, workload: Workload | None) -> Autoscaler | None:
+    async def autoscaler(self, workload: Workload | None) -> Object | None:
         """Its decisions carry their own time; a change of the workload is looked at together with what decided it."""
         reference = self.spec.scaling.autoscaler_ref if self.spec.scaling else None
         if reference is None and workload is None:
@@ -166,7 +170,7 @@ class _Eyes:
             return None
         return self._ours(hpa, workload, named=reference is not None)
 
-    def _ours(self, hpa: Object | None, workload: Workload | None, *, named: bool) -> Autoscaler | None:
+    def _ours(self, hpa: Object | None, workload: Workload | None, *, named: bool) -> Object | None:
         """The one that scales this workload. One that the spec names and that scales another is an error to be told."""
         if hpa is None or (workload is not None and not scales(hpa, workload.kind, workload.name)):
             self.known.forget("autoscaler name")
@@ -177,14 +181,14 @@ class _Eyes:
                     f"is {workload}: correct spec.scaling.autoscalerRef"
                 )
             return None
-        return autoscaler_of(hpa)
+        return hpa
 
-    async def _search(self, workload: Workload) -> Autoscaler | None:
+    async def _search(self, workload: Workload) -> Object | None:
         every = await self.known.ask("autoscalers", SEARCH_SECONDS, self.now, lambda: self.kube.list(HPA, self.where))
         for hpa in every:
             if scales(hpa, workload.kind, workload.name):
                 self.known.note("autoscaler name", hpa["metadata"]["name"], self.now)
-                return autoscaler_of(hpa)
+                return hpa
         return None
 
     async def _read(self, api_version: str, kind: str, name: str, *, asked: bool = True) -> Workload | None:

@@ -24,8 +24,11 @@ from loadtest_operator.core.evidence import figures, verdict
 from loadtest_operator.core.faults import path
 from loadtest_operator.core.fleet.manifests import metadata
 from loadtest_operator.core.observed import Observed
+from loadtest_operator.core.scaling import timeline
 
 MOST_BYTES = 900 * 1024
+MOST_TIMELINE = MOST_BYTES // 2
+"""Of these, for what was seen of the target."""
 KEY = "report.json.gz"
 
 
@@ -86,7 +89,7 @@ def _packed(observed: Observed, report: Report, judgement: Judgement) -> bytes:
     status = judged.model_dump(mode="json", exclude_none=True, include={"faults", "scaling", "workers"})
     whole = {
         "report": report.model_dump(mode="json", exclude_none=True),
-        "timeline": msgspec.to_builtins(observed.timeline),
+        "timeline": msgspec.to_builtins(timeline.fitting(observed.timeline, MOST_TIMELINE)),
         "faultProviders": path.told(observed),
         **status,
     }

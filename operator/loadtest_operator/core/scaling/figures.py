@@ -9,16 +9,25 @@ from itertools import groupby
 
 from loadgen.model.report import Result
 from loadtest_operator.api.loadtest import Expectation, LoadTestSpec
-from loadtest_operator.api.outcome import ExpectationStatus, ObservationGap, ReplicaChange, ReplicaCounts, ScalingStatus
+from loadtest_operator.api.outcome import (
+    ExpectationStatus,
+    MetricStatus,
+    ObservationGap,
+    ReplicaChange,
+    ReplicaCounts,
+    ScalingStatus,
+)
 from loadtest_operator.core.common import reasons
 from loadtest_operator.core.common.reasons import Reason
 from loadtest_operator.core.scaling import expectations, scale_ups
+from loadtest_operator.core.scaling.metrics.readings import Reading
 from loadtest_operator.core.scaling.timeline import Sample, Timeline, directions
 from loadtest_operator.core.scaling.view import View
 
 MOST_SCALE_UPS = 16
 MOST_STATUS_CHANGES = 64
 MOST_GAPS = 16
+MOST_METRICS = 16
 
 
 def status_of(
@@ -32,6 +41,7 @@ def status_of(
         workload=workload or None,
         observed_since=timeline.since,
         replicas=_replicas(view.seen, ended=ended),
+        metrics=_metrics(timeline),
         direction_changes=directions(wanted_levels(view.seen)),
         changes=tuple(map(_change, changes[-MOST_STATUS_CHANGES:])),
         earlier_changes=max(0, len(changes) - MOST_STATUS_CHANGES) or None,
@@ -107,6 +117,36 @@ def _change(sample: Sample) -> ReplicaChange:
     return ReplicaChange(
         time=sample.time, desired=sample.wanted, replicas=sample.replicas, current=sample.pods, ready=sample.serving
     )
+
+
+def _metrics(timeline: Timeline) -> tuple[MetricStatus, ...]:
+    """As they were read last."""
+    found = timeline.last.metrics if timeline.last else ()
+    return tuple(_metric(place, reading, timeline) for place, reading in enumerate(found[:MOST_METRICS]))
+
+
+def _metric(place: int, reading: Reading, timeline: Timeline) -> MetricStatus:
+    return MetricStatus(
+        type=reading.kind,
+        name=reading.name,
+        current=None if reading.lack else reading.value,
+        target=reading.target,
+        lack=reading.lack,
+        missing_since=_missing_since(place, timeline.samples) if reading.missing else None,
+        message=reading.why or None,
+    )
+
+
+def _missing_since(place: int, samples: Sequence[Sample]) -> datetime:
+    """What nobody looked at in between may have been there."""
+    since = samples[-1].time
+    for sample in reversed(samples):
+        if len(sample.metrics) <= place or not sample.metrics[place].missing:
+            break
+        since = sample.time
+        if sample.unseen:
+            break
+    return since
 
 
 def _gaps(view: View) -> tuple[ObservationGap, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 from loadtest_operator.core.common import times
 from loadtest_operator.core.fleet.pods import condition_time
 from loadtest_operator.core.scaling.autoscaler import Autoscaler
+from loadtest_operator.core.scaling.metrics.readings import Reading
 
 Object = Mapping[str, Any]
 ENDED = ("Failed", "Succeeded")
@@ -68,6 +69,8 @@ class TargetView:
     endpoints: tuple[Endpoint, ...] = ()
     pods: tuple[TargetPod, ...] = ()
     autoscaler: Autoscaler | None = None
+    metrics: tuple[Reading, ...] = ()
+    """What the autoscaler steers by, as the metrics APIs served it last; in the order of its spec."""
     elsewhere: str = ""
     """Why its answers are not those of pods in its namespace; empty where they are."""
     selector: tuple[tuple[str, str], ...] = ()

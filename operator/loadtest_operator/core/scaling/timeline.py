@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from loadtest_operator.core.scaling.autoscaler import Autoscaler
+from loadtest_operator.core.scaling.metrics.readings import Reading
 from loadtest_operator.core.scaling.target import TargetPod, TargetView
 
 MOST_BETWEEN_LOOKS = timedelta(seconds=3)
@@ -44,6 +45,8 @@ class Sample:
     pods: int = 0
     """Living pods of the Service's selector."""
     scaler: Autoscaler | None = None
+    metrics: tuple[Reading, ...] = ()
+    """What the autoscaler steers by, as the metrics APIs served it, at most some seconds old."""
     blind: str = ""
     """Why there is no autoscaler or workload to be seen, where that was refused."""
     rollout: bool = False
@@ -144,6 +147,7 @@ def extended(timeline: Timeline, view: TargetView, now: datetime) -> Timeline:
         replicas=view.desired,
         pods=sum(1 for pod in view.pods if not pod.deleting and not pod.ended),
         scaler=view.autoscaler,
+        metrics=view.metrics,
         blind=view.blind,
         rollout=view.rollout,
         writer=view.writer,
@@ -211,10 +215,19 @@ def _life(old: PodLife | None, pod: TargetPod, serving: datetime | None, before:
 
 def stored(timeline: Timeline, most: int = MOST_STORED) -> str:
     """Compressed, as text for a ConfigMap's binaryData. What does not fit is left out from the beginning, as a gap."""
+    return base64.b64encode(_packed(fitting(timeline, most * 3 // 4))).decode()
+
+
+def fitting(timeline: Timeline, most: int) -> Timeline:
+    """As much of it as fits compressed into so many bytes: what does not is left out from the beginning, as a gap."""
     kept = timeline
-    while len(data := gzip.compress(msgspec.json.encode(kept), 6, mtime=0)) * 4 // 3 > most and len(kept.samples) > 1:
+    while len(kept.samples) > 1 and len(_packed(kept)) > most:
         kept = replace(kept, samples=_later_half(kept.samples))
-    return base64.b64encode(data).decode()
+    return kept
+
+
+def _packed(timeline: Timeline) -> bytes:
+    return gzip.compress(msgspec.json.encode(timeline), 6, mtime=0)
 
 
 def _later_half(samples: tuple[Sample, ...]) -> tuple[Sample, ...]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from loadtest_operator.core.common.kinds import WORKLOADS, Kind
+from loadtest_operator.core.scaling.metrics.questions import labels_text
 from loadtest_operator.core.scaling.target import is_rolling_out, other_writer
 
 Object = Mapping[str, Any]
@@ -24,6 +25,10 @@ class Workload:
     """What its spec asks for."""
     rollout: bool = False
     writer: str = ""
+    selector: str = ""
+    """Of the pods that an autoscaler counts."""
+    counted: int | None = None
+    """How many pods its status counts."""
 
     def __str__(self) -> str:
         return f"{self.kind}/{self.name}"
@@ -46,9 +51,13 @@ def scalable(resources: Iterable[Object], api_version: str, kind: str) -> Kind |
 def of_object(kind: Kind, thing: Object) -> Workload:
     """From the whole object."""
     replicas = (thing.get("spec") or {}).get("replicas", 1)
-    return Workload(kind.kind, thing["metadata"]["name"], replicas, is_rolling_out(thing), other_writer(thing))
+    selector, counted = (thing.get("spec") or {}).get("selector"), (thing.get("status") or {}).get("replicas")
+    name, rolls, writer = thing["metadata"]["name"], is_rolling_out(thing), other_writer(thing)
+    return Workload(kind.kind, name, replicas, rolls, writer, labels_text(selector), counted)
 
 
 def of_scale(kind: Kind, scale: Object) -> Workload:
     """From a Scale (autoscaling/v1), in which no replicas means none."""
-    return Workload(kind.kind, scale["metadata"]["name"], (scale.get("spec") or {}).get("replicas", 0))
+    name, status = scale["metadata"]["name"], scale.get("status") or {}
+    replicas = (scale.get("spec") or {}).get("replicas", 0)
+    return Workload(kind.kind, name, replicas, selector=status.get("selector", ""), counted=status.get("replicas", 0))
