@@ -5,7 +5,7 @@ error, 5 when interrupted. What was measured is written after every run, so noth
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -78,20 +78,9 @@ def read(document: Mapping[str, Any]) -> SweepSpec:
         raise InvalidPlanError(
             [f"{prefix}{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_url=False)]
         ) from error
-    if spec.search and points.stage_of(spec.search.field) is None:
-        raise InvalidPlanError(
-            [f"{prefix}search.field {spec.search.field}: a search needs load.stages[NAME].arrivalRate or .concurrency"]
-        )
-    for point in _ends(spec):
+    for point in points.ends(spec):
         points.plan(spec, point)
     return spec
-
-
-def _ends(spec: SweepSpec) -> list[dict[str, Decimal]]:
-    """Points whose plans must be valid before any is run."""
-    if spec.search is None:
-        return points.grid(spec.model_copy(update={"repeats": 1}))
-    return [{spec.search.field: level} for level in (spec.search.min, spec.search.max)]
 
 
 @dataclass(slots=True)
@@ -105,32 +94,21 @@ class Sweeper:
 
     def run(self) -> Sweep:
         progress = Progress(self.spec)
-        hold = None
         try:
-            for point in self._points(progress):
+            while point := sweeping.next_point(progress):
                 self._one(progress, point)
             hold = self._hold(progress)
         except InterruptedSweepError as error:
             return self._write(progress, None, (Conclusion.ABORTED, str(error)))
         return self._write(progress, hold)
 
-    def _points(self, progress: Progress) -> Iterator[dict[str, Decimal]]:
-        if self.spec.search is None:
-            yield from points.grid(self.spec)
-            return
-        search = sweeping.searching(self.spec.search, self.spec)
-        while levels := sweeping.next_of(progress, search):
-            for level in levels:
-                yield {self.spec.search.field: _decimal(level)}
-
     def _one(self, progress: Progress, point: dict[str, Decimal]) -> None:
         if progress.runs:
             time.sleep(self.spec.between.rest_seconds)
         run = progress.add(point, self._play(points.plan(self.spec, point)))
         good, planned = (sum(column) for column in zip(*run.blocks, strict=True)) if run.blocks else (0, 0)
-        where = ", ".join(f"{path} = {value}" for path, value in point.items())
         kept = f"{good} of {planned} requests kept the SLO" if run.valid else f"no evidence: {run.message}"
-        errors.print(f"run {len(progress.runs)}: {where}: {kept}")
+        errors.print(f"run {len(progress.runs)}: {points.said(point)}: {kept}")
         self._write(progress, None, (Conclusion.UNCONFIRMED, "the sweep is not over"))
 
     def _play(self, plan: Plan) -> Report:
@@ -140,23 +118,15 @@ class Sweeper:
         return report
 
     def _hold(self, progress: Progress) -> Hold | None:
-        search, found = self.spec.search, sweeping.knee_of(progress)
-        if search is None or found is None or found[1].low is None or found[1].bound != "Known":
+        holding = sweeping.holding(progress, points.plan(self.spec, points.ends(self.spec)[0]))
+        if holding is None:
             return None
-        level, seconds = sweeping.hold_of(found[1].low, sweeping.levels(progress, found[0]), search)
-        plan = points.plan(self.spec, {search.field: _decimal(level)})
-        stage = next(one for one in plan.load.stages if one.name == progress.stage)
-        longer = {
-            f"load.stages[{stage.name}].durationSeconds": max(stage.duration_seconds, stage.ramp_seconds + seconds)
-        }
-        report = self._play(points.plan(self.spec, {search.field: _decimal(level)}, **longer))
-        return sweeping.held(level, seconds, report, progress.stage, progress.share)
+        report = self._play(points.plan(self.spec, {}, **holding.settings))
+        return sweeping.held(holding.level, holding.seconds, report, progress.stage, progress.share)
 
     def _write(self, progress: Progress, hold: Hold | None, said: tuple[Conclusion, str] | None = None) -> Sweep:
-        found = sweeping.knee_of(progress)
-        levels = sweeping.levels(progress, found[0] if found else None)
-        best = None if self.spec.search else sweeping.best(levels, progress.share)
-        conclusion, message = said or sweeping.conclude(self.spec, found[1] if found else None, hold)
+        found = sweeping.table(progress)
+        conclusion, message = said or sweeping.conclude(progress, found.knee, hold)
         done = Sweep(
             generator=GENERATOR,
             target=self.url,
@@ -164,15 +134,11 @@ class Sweeper:
             conclusion=conclusion,
             message=message,
             runs=tuple(progress.runs),
-            levels=levels,
-            best=best.point if best else None,
-            knee=found[1] if found else None,
+            levels=found.levels,
+            best=found.best.point if found.best else None,
+            knee=found.knee,
             hold=hold,
         )
         if self.out is not None:
             self.out.write_text(done.model_dump_json(exclude_none=True, indent=2) + "\n")
         return done
-
-
-def _decimal(level: float) -> Decimal:
-    return Decimal(f"{level:.9g}")

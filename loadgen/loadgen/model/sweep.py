@@ -3,6 +3,8 @@
 Shares are percent, latencies milliseconds, rates per second, levels in the unit of the field that is varied.
 """
 
+import math
+import re
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
@@ -15,6 +17,9 @@ from loadgen.model.report import Verdict
 SWEEP_KIND = "LoadTestSweep"
 SWEEP_SCHEMA = "1"
 MOST_POINTS = 256
+"""Runs of a grid, each level as often as it is repeated; and of a search."""
+LEVEL = r"^load\.stages\[(?P<stage>[^\[\]]+)\]\.(arrivalRate|concurrency)$"
+"""Fields that are a level of load."""
 
 FieldPath = Annotated[str, Field(pattern=r"^[a-zA-Z]+(\[[^\[\]]+\])?(\.[a-zA-Z]+(\[[^\[\]]+\])?)*$", max_length=256)]
 
@@ -54,6 +59,12 @@ class SearchSpec(Model):
     """The least time for which the interval's lower end must hold; five times the P99 where that is longer. Default 60."""
 
     @model_validator(mode="after")
+    def _a_level(self) -> Self:
+        if not re.match(LEVEL, self.field):
+            raise ValueError(f"field {self.field}: a search needs load.stages[NAME].arrivalRate or .concurrency")
+        return self
+
+    @model_validator(mode="after")
     def _a_range(self) -> Self:
         if not 0 < self.min < self.max:
             raise ValueError(f"min {self.min} and max {self.max}: write 0 < min < max")
@@ -67,11 +78,9 @@ class Between(Model):
     """Pause. Default 0."""
 
 
-class SweepSpec(Model):
-    """Exactly one of vary (a grid) and search."""
+class SweepShape(Model):
+    """Which levels are run, how often and in which order: exactly one of vary (a grid) and search."""
 
-    load_test_template: Template
-    """What is run."""
     vary: Annotated[tuple[Vary, ...], Field(min_length=1, max_length=3)] | None = None
     """Every combination of these values."""
     search: SearchSpec | None = None
@@ -85,12 +94,27 @@ class SweepSpec(Model):
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
-        points = 1
-        for axis in self.vary or ():
-            points *= len(axis.values)
-        if points > MOST_POINTS:
-            raise ValueError(f"vary makes {points} combinations; at most {MOST_POINTS} can be run")
+        levels = math.prod(len(axis.values) for axis in self.vary or ())
+        if levels * self.repeats > MOST_POINTS and self.vary:
+            raise ValueError(
+                f"vary makes {levels} combinations, which with repeats {self.repeats} are {levels * self.repeats} runs; "
+                f"at most {MOST_POINTS} can be made: write fewer values, or fewer repeats"
+            )
         return require_exactly_one(self, "vary", "search")
+
+    @model_validator(mode="after")
+    def _each_field_once(self) -> Self:
+        fields = [axis.field for axis in self.vary or ()]
+        if twice := next((field for field in fields if fields.count(field) > 1), None):
+            raise ValueError(f"vary has {twice} twice: write all of its values in one entry")
+        return self
+
+
+class SweepSpec(SweepShape):
+    """A sweep as `loadgen sweep` reads it."""
+
+    load_test_template: Template
+    """What is run."""
 
 
 class SweepRun(Model):
@@ -102,7 +126,9 @@ class SweepRun(Model):
     verdict: Verdict
     message: str
     valid: bool
-    """The generator was not the limit: only then is it evidence."""
+    """It measured the target: only then is it evidence."""
+    limited: bool = False
+    """The generator was the limit: higher levels are out of its reach."""
     blocks: tuple[tuple[int, int], ...]
     """Good and planned requests of each ten seconds or more."""
     drifting: str = ""
@@ -118,6 +144,11 @@ class LevelFigures(Model):
     """Runs whose verdict was Passed."""
     planned: int
     attainment_percent: float
+    attainment_low: float | None = None
+    """95 % interval."""
+    attainment_high: float | None = None
+    verdict: Verdict | None = None
+    """Passed and Failed where the whole interval is on that side of what is wanted; else Inconclusive."""
     error_percent: float
     requests_per_second: float
     """Successes."""
@@ -158,9 +189,9 @@ class Conclusion(StrEnum):
     CONFIRMED = "Confirmed"
     """A knee, and its hold passed."""
     UNCONFIRMED = "Unconfirmed"
-    """No knee, or its hold did not pass."""
+    """No knee, or its hold did not pass; a grid with a level that gave no evidence."""
     MEASURED = "Measured"
-    """A grid: a table, nothing to confirm."""
+    """A grid whose every level gave evidence: a table, nothing to confirm."""
     ABORTED = "Aborted"
 
 
@@ -177,6 +208,6 @@ class Sweep(Model):
     runs: tuple[SweepRun, ...]
     levels: tuple[LevelFigures, ...] = ()
     best: dict[str, Number] | None = None
-    """Of a grid: the level with the most successes per second among those that keep the SLO."""
+    """Of a grid: the level with the most successes per second among those whose verdict is Passed."""
     knee: KneeFigures | None = None
     hold: Hold | None = None

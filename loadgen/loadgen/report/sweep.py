@@ -8,13 +8,13 @@ from pydantic import ValidationError
 from rich.console import Group
 from rich.text import Text
 
+from loadgen.core.capacity import points
 from loadgen.model.sweep import SWEEP_KIND, SWEEP_SCHEMA, Conclusion, Sweep
 from loadgen.report.columns import Columns
 from loadgen.report.documents import ReportError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from decimal import Decimal
+    from collections.abc import Iterable
 
     from rich.console import RenderableType
 
@@ -26,7 +26,7 @@ STYLES = {
     Conclusion.UNCONFIRMED: "bold yellow",
     Conclusion.ABORTED: "bold red",
 }
-HEADERS = ("", "runs", "passed", "planned", "req/s", "errors", "SLO", "SLO fitted", "P50", "P95", "P99")
+HEADERS = ("", "verdict", "runs", "passed", "planned", "req/s", "errors", "SLO", "SLO fitted", "P50", "P95", "P99")
 LEAST = ("SLO fitted", "planned", "passed", "P99", "P50", "errors")
 ABSENT = "–"
 
@@ -56,23 +56,20 @@ def render(sweep: Sweep) -> RenderableType:
     table = Columns(HEADERS, LEAST)
     for level in sweep.levels:
         table.add(_cells(level), style="bold" if level.point == sweep.best else "")
-    notes = [Text(f"best: {_point(sweep.best)}")] if sweep.best else []
+    notes = [Text(f"best: {points.said(sweep.best)}")] if sweep.best else []
     notes += [
-        Text(f"{_point(run.point)}: {why}", style="yellow")
+        Text(f"{points.said(run.point)}: {why}", style="yellow")
         for run in sweep.runs
         if (why := run.drifting if run.valid else f"no evidence: {run.message}")
     ]
     return Group(head, detail, table, *notes)
 
 
-def _point(point: Mapping[str, Decimal]) -> str:
-    return ", ".join(f"{name} = {value}" for name, value in point.items())
-
-
 def _cells(level: LevelFigures) -> Iterable[str]:
     times = (level.response_time_p50, level.response_time_p95, level.response_time_p99)
     return (
-        _point(level.point),
+        points.said(level.point),
+        str(level.verdict or ABSENT),
         *(str(count) for count in (level.runs, level.passed, level.planned)),
         f"{level.requests_per_second:.4g}",
         *(_percent(share) for share in (level.error_percent, level.attainment_percent, level.fitted_percent)),

@@ -53,12 +53,12 @@ def not_measured(before: Runs, after: Runs) -> str | None:
     for run in (*before, *after):
         if run.validity.level is ValidityLevel.GENERATOR_LIMITED:
             return f"in {_named(run)} the generator was the limit: {'; '.join(run.validity.reasons)}"
-        if run.verdict in UNFINISHED or _unexplained(run):
+        if run.verdict in UNFINISHED or unexplained(run):
             return f"{_named(run)} ended {run.verdict}: {run.message}"
     return None
 
 
-def _unexplained(run: Report) -> bool:
+def unexplained(run: Report) -> bool:
     """Inconclusive for another reason than a threshold that could not be decided."""
     unknown = any(one.result is Result.UNKNOWN and one.severity is Severity.ERROR for one in run.thresholds)
     return run.verdict is Verdict.INCONCLUSIVE and not unknown

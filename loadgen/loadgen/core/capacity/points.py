@@ -13,31 +13,42 @@ from loadgen.core.capacity.knee import BLOCK_SECONDS, Trial
 from loadgen.core.judge import lint
 from loadgen.core.schedule.spans import counted_stages
 from loadgen.model.errors import InvalidPlanError
+from loadgen.model.sweep import LEVEL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from loadgen.model.plan import Plan
     from loadgen.model.report import Report
-    from loadgen.model.sweep import SweepSpec
+    from loadgen.model.sweep import SweepShape, SweepSpec
 
     Point = Mapping[str, Decimal]
 
 STEP = re.compile(r"(?P<name>[^\[\]]+)(\[(?P<member>[^\[\]]+)\])?")
-STAGE = re.compile(r"^load\.stages\[(?P<stage>[^\[\]]+)\]\.(arrivalRate|concurrency)$")
 
 
 def document(spec: SweepSpec, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The LoadTest of a point. Raises InvalidPlanError where a field leads nowhere."""
-    filled = copy.deepcopy(spec.load_test_template.spec)
-    for path, value in settings.items():
-        _set(filled, path, value)
+    filled = filled_in(spec.load_test_template.spec, settings)
     return {"apiVersion": lint.API_VERSION, "kind": lint.KIND, "metadata": {"name": "sweep"}, "spec": filled}
 
 
-def plan(spec: SweepSpec, point: Point, **settings: Any) -> Plan:
-    """The plan of a point; `settings` are further fields by path. Raises InvalidPlanError."""
-    return lint.parse(document(spec, {path: number(value) for path, value in point.items()} | settings))
+def filled_in(template: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A LoadTest's spec with fields set, by path. Raises InvalidPlanError where a field leads nowhere."""
+    filled = copy.deepcopy(dict(template))
+    for path, value in settings.items():
+        _set(filled, path, value)
+    return filled
+
+
+def settings(point: Point) -> dict[str, int | str]:
+    """The fields of a point as a spec has them."""
+    return {path: number(value) for path, value in point.items()}
+
+
+def plan(spec: SweepSpec, point: Point, **more: Any) -> Plan:
+    """The plan of a point; `more` are further fields by path. Raises InvalidPlanError."""
+    return lint.parse(document(spec, settings(point) | more))
 
 
 def number(value: Decimal) -> int | str:
@@ -69,7 +80,7 @@ def _enter(node: Any, step: str, path: str) -> Any:
     return members[found["member"]]
 
 
-def grid(spec: SweepSpec) -> list[dict[str, Decimal]]:
+def grid(spec: SweepShape) -> list[dict[str, Decimal]]:
     """Every combination as often as it is repeated, shuffled round by round: each round has all of them."""
     axes = spec.vary or ()
     points = [
@@ -82,9 +93,21 @@ def grid(spec: SweepSpec) -> list[dict[str, Decimal]]:
     return ordered
 
 
+def ends(spec: SweepShape) -> list[dict[str, Decimal]]:
+    """Points whose plans must be valid before any is run: all of a grid, the ends of a search's range."""
+    if spec.search is None:
+        return grid(spec.model_copy(update={"repeats": 1}))
+    return [{spec.search.field: level} for level in (spec.search.min, spec.search.max)]
+
+
+def said(point: Point) -> str:
+    """A point for people."""
+    return ", ".join(f"{path} = {value}" for path, value in point.items())
+
+
 def stage_of(path: str) -> str | None:
     """The stage whose level the field is; None for another field."""
-    found = STAGE.match(path)
+    found = re.match(LEVEL, path)
     return found["stage"] if found else None
 
 

@@ -1,17 +1,21 @@
 """What a sweep knows so far and what it comes to: levels pooled, the knee, the best point, the hold, the conclusion.
 
+A sweep goes on where it was cut off: what to run next depends on the runs so far and on nothing else.
+
 A run whose generator was the limit is no evidence; the levels from there on are out of reach, and the range ends
-below them.
+below them. Any other run that measured nothing is made again, until three in a row say that it is of no use.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from loadgen.core.capacity import knee, points
+from loadgen.core.capacity import guards, knee, points
 from loadgen.core.capacity.figures import pooled
+from loadgen.core.capacity.intervals import design_effect, wilson
 from loadgen.core.capacity.search import Search, next_levels, rounded
 from loadgen.core.stats import samples
 from loadgen.model.plan import Metric, Statistic
@@ -21,22 +25,27 @@ from loadgen.model.sweep import Conclusion, Hold, KneeFigures, LevelFigures, Swe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from decimal import Decimal
 
-    from loadgen.model.sweep import SearchSpec, SweepSpec
+    from loadgen.core.capacity.intervals import Interval
+    from loadgen.model.plan import Plan
+    from loadgen.model.record import Group
+    from loadgen.model.sweep import SearchSpec, SweepShape
 
     Key = tuple[tuple[str, Decimal], ...]
 
 UNMEASURED = (Verdict.ERROR, Verdict.ABORTED)
 DEFAULT_SHARE = 0.95
 HOLD_P99 = 5
+LONGEST_HOLD = 86400
+MOST_IN_VAIN = 3
+"""Runs in a row without evidence after which a sweep ends."""
 
 
 @dataclass(slots=True)
 class Progress:
     """The runs of a sweep, in their order; reports are kept only as long as they are needed for pooling."""
 
-    spec: SweepSpec
+    spec: SweepShape
     runs: list[SweepRun] = field(default_factory=list)
     reports: dict[Key, list[Report]] = field(default_factory=dict)
 
@@ -50,14 +59,16 @@ class Progress:
 
     def add(self, point: Mapping[str, Decimal], report: Report) -> SweepRun:
         """Takes a run in."""
-        limited = report.validity.level is ValidityLevel.GENERATOR_LIMITED
+        found = points.blocks(report, self.stage)
+        why = _no_evidence(report, found)
         run = SweepRun(
             point=dict(point),
             start_time=report.start_time,
             verdict=report.verdict,
-            message="; ".join(report.validity.reasons) if limited else report.message,
-            valid=not limited and report.verdict not in UNMEASURED,
-            blocks=points.blocks(report, self.stage),
+            message=why or report.message,
+            valid=not why,
+            limited=report.validity.level is ValidityLevel.GENERATOR_LIMITED,
+            blocks=found,
             drifting=drift(report, self.stage),
         )
         self.runs.append(run)
@@ -65,10 +76,34 @@ class Progress:
             self.reports.setdefault(tuple(point.items()), []).append(report)
         return run
 
+    def add_in_vain(self, point: Mapping[str, Decimal], verdict: Verdict, why: str) -> SweepRun:
+        """Takes in a run that left nothing to judge by."""
+        run = SweepRun(point=dict(point), start_time="", verdict=verdict, message=why, valid=False, blocks=())
+        self.runs.append(run)
+        return run
+
+    @property
+    def in_vain(self) -> str:
+        """Why the sweep is of no use any more: the last runs measured nothing, and not for the generator's sake."""
+        last = self.runs[-MOST_IN_VAIN:]
+        if len(last) < MOST_IN_VAIN or any(run.valid or run.limited for run in last):
+            return ""
+        where = points.said(last[-1].point)
+        return f"{MOST_IN_VAIN} runs in a row gave no evidence, the last at {where}: {last[-1].message}"
+
     @property
     def trials(self) -> list[knee.Trial]:
         """Of a sweep over one field."""
         return [points.trial(next(iter(run.point.values())), run.blocks) for run in self.runs if run.valid]
+
+
+def _no_evidence(report: Report, blocks: Sequence[tuple[int, int]]) -> str:
+    """Why this run says nothing of the target; empty where it does."""
+    if report.validity.level is ValidityLevel.GENERATOR_LIMITED:
+        return "; ".join(report.validity.reasons) or "the generator was the limit"
+    if report.verdict in UNMEASURED or guards.unexplained(report):
+        return f"it ended {report.verdict}: {report.message}"
+    return "" if any(planned for _, planned in blocks) else "no request was planned outside of the ramps"
 
 
 def drift(report: Report, stage: str | None) -> str:
@@ -78,7 +113,7 @@ def drift(report: Report, stage: str | None) -> str:
     return found[0].message if found else ""
 
 
-def searching(search: SearchSpec, spec: SweepSpec) -> Search:
+def searching(search: SearchSpec, spec: SweepShape) -> Search:
     """The search as the arithmetic takes it."""
     return Search(
         lowest=float(search.min),
@@ -92,15 +127,33 @@ def searching(search: SearchSpec, spec: SweepSpec) -> Search:
     )
 
 
+def next_point(progress: Progress) -> dict[str, Decimal] | None:
+    """What to run next; None when all was run, or more of it is of no use."""
+    if progress.in_vain:
+        return None
+    if progress.spec.search is None:
+        order = points.grid(progress.spec)
+        return order[len(progress.runs)] if len(progress.runs) < len(order) else None
+    levels = next_of(progress, searching(progress.spec.search, progress.spec))
+    return {progress.spec.search.field: decimal(levels[0])} if levels else None
+
+
+def decimal(level: float) -> Decimal:
+    """A level as it is written."""
+    return Decimal(f"{level:.9g}")
+
+
 def next_of(progress: Progress, search: Search) -> tuple[float, ...]:
     """The levels to run next, below what the generator cannot offer; runs that were no evidence count as spent."""
     trials = progress.trials
-    beyond = [float(next(iter(run.point.values()))) for run in progress.runs if not run.valid]
+    beyond = [float(next(iter(run.point.values()))) for run in progress.runs if run.limited]
     reached = [trial.load for trial in trials if trial.load < min(beyond, default=math.inf)]
     if beyond and not reached:
         return ()
-    spent = search.most_runs - len(beyond)
-    return next_levels(trials, replace(search, highest=max(reached) if beyond else search.highest, most_runs=spent))
+    left = search.most_runs - sum(not run.valid for run in progress.runs)
+    if left <= len(trials):
+        return ()
+    return next_levels(trials, replace(search, highest=max(reached) if beyond else search.highest, most_runs=left))
 
 
 def knee_of(progress: Progress) -> tuple[knee.Knee, KneeFigures] | None:
@@ -144,9 +197,13 @@ def _figures(progress: Progress, key: Key, reports: Sequence[Report], fitted: fl
         for statistic in (Statistic.MEAN, Statistic.P50, Statistic.P95, Statistic.P99)
         if samples.missing(statistic, times.count) is None
     }
+    attained, verdict = _attained(groups, progress.share)
     return LevelFigures(
         point=dict(key),
         runs=len(reports),
+        attainment_low=100 * attained.low,
+        attainment_high=100 * attained.high,
+        verdict=verdict,
         passed=sum(report.verdict is Verdict.PASSED for report in reports),
         planned=planned,
         attainment_percent=100 * good / max(1, planned),
@@ -157,10 +214,67 @@ def _figures(progress: Progress, key: Key, reports: Sequence[Report], fitted: fl
     )
 
 
-def best(found: Sequence[LevelFigures], share: float) -> LevelFigures | None:
-    """The most successes per second among the levels that keep the SLO."""
-    keeping = [level for level in found if level.attainment_percent >= 100 * share]
+def _attained(groups: Sequence[Group], share: float) -> tuple[Interval, Verdict]:
+    """The share of planned requests that kept their SLO, with its interval (Wilson's, of what autocorrelation and the
+    differences between runs leave of the sample), and on which side of what is wanted all of it lies."""
+    good = [one for group in groups for one in group.slots.good]
+    planned = [one for group in groups for one in group.slots.planned]
+    total, kept = sum(planned), sum(good)
+    effect = design_effect(good, planned, kept / max(1, total))
+    found = wilson(kept / effect, total / effect)
+    sure = Verdict.PASSED if found.low >= share else Verdict.FAILED if found.high < share else Verdict.INCONCLUSIVE
+    return found, sure
+
+
+def best(found: Sequence[LevelFigures]) -> LevelFigures | None:
+    """The most successes per second among the levels that are known to keep the SLO."""
+    keeping = [level for level in found if level.verdict is Verdict.PASSED]
     return max(keeping, key=lambda level: level.requests_per_second, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What the runs so far come to."""
+
+    levels: tuple[LevelFigures, ...]
+    knee: KneeFigures | None
+    best: LevelFigures | None
+    """Of a grid."""
+
+
+def table(progress: Progress) -> Table:
+    """The levels, and what follows from them."""
+    found = knee_of(progress)
+    all_levels = levels(progress, found[0] if found else None)
+    return Table(all_levels, found[1] if found else None, None if progress.spec.search else best(all_levels))
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """The run that confirms a knee."""
+
+    level: float
+    seconds: int
+    settings: Mapping[str, int | str]
+    """Fields of the template, by path."""
+
+
+def holding(progress: Progress, template: Plan) -> Holding | None:
+    """The hold of a search that is over; None where there is nothing to hold. `template` is the plan whose fields are set."""
+    search, found = progress.spec.search, table(progress)
+    if (
+        search is None
+        or progress.in_vain
+        or found.knee is None
+        or found.knee.low is None
+        or found.knee.bound != "Known"
+    ):
+        return None
+    level, seconds = hold_of(found.knee.low, found.levels, search)
+    stage = next(one for one in template.load.stages if one.name == progress.stage)
+    lasts = min(LONGEST_HOLD, max(stage.duration_seconds, stage.ramp_seconds + seconds))
+    length = {f"load.stages[{stage.name}].durationSeconds": lasts}
+    return Holding(level, seconds, {**points.settings({search.field: decimal(level)}), **length})
 
 
 def hold_of(low: float, found: Sequence[LevelFigures], search: SearchSpec) -> tuple[float, int]:
@@ -189,10 +303,12 @@ def held(level: float, seconds: int, report: Report, stage: str | None, share: f
     return Hold(level=level, seconds=seconds, held=not why, attainment_percent=100 * attained, message=message)
 
 
-def conclude(spec: SweepSpec, found: KneeFigures | None, hold: Hold | None) -> tuple[Conclusion, str]:
+def conclude(progress: Progress, found: KneeFigures | None, hold: Hold | None) -> tuple[Conclusion, str]:
     """In a sentence."""
-    if spec.search is None:
-        return Conclusion.MEASURED, "every level was measured" + (f"; {sentence(found)}" if found else "")
+    if progress.in_vain:
+        return Conclusion.UNCONFIRMED, progress.in_vain
+    if progress.spec.search is None:
+        return _concluded_grid(progress, found)
     if found is None:
         return Conclusion.UNCONFIRMED, "no level could be measured"
     if hold is not None and hold.held:
@@ -200,6 +316,16 @@ def conclude(spec: SweepSpec, found: KneeFigures | None, hold: Hold | None) -> t
     if hold is None:
         return Conclusion.UNCONFIRMED, f"{sentence(found)}: {NO_HOLD[found.bound]}"
     return Conclusion.UNCONFIRMED, f"{sentence(found)}, but it does not count: {hold.message}"
+
+
+def _concluded_grid(progress: Progress, found: KneeFigures | None) -> tuple[Conclusion, str]:
+    missing = {tuple(run.point.items()): run.message for run in progress.runs}
+    lost = [(dict(key), why) for key, why in missing.items() if key not in progress.reports]
+    if lost:
+        point, why = lost[0]
+        more = f", and {len(lost) - 1} more levels" if len(lost) > 1 else ""
+        return Conclusion.UNCONFIRMED, f"no run at {points.said(point)} is evidence ({why}){more}"
+    return Conclusion.MEASURED, "every level was measured" + (f"; {sentence(found)}" if found else "")
 
 
 NO_HOLD = {

@@ -33,8 +33,9 @@ def a_sweep(**changes: Any) -> dict[str, Any]:
 
 
 def swept(document: dict[str, Any], capacity: float, tmp_path: Path, **more: Any) -> Sweep:
-    """Against a queue that takes so many a second; `limit` is the rate past which the generator is the limit."""
-    rng = np.random.default_rng(1)
+    """Against a queue that takes so many a second; `limit` is the rate past which the generator is the limit, `verdicts`
+    what the first runs end with."""
+    rng, verdicts = np.random.default_rng(1), list(more.get("verdicts", ()))
 
     def play(plan: Plan) -> Report:
         (stage,) = plan.load.stages
@@ -44,7 +45,7 @@ def swept(document: dict[str, Any], capacity: float, tmp_path: Path, **more: Any
         limited = rate > more.get("limit", np.inf)
         level = ValidityLevel.GENERATOR_LIMITED if limited else ValidityLevel.VALID
         validity = Validity(level=level, reasons=("the processor was busy",) if limited else ())
-        verdict = more.get("verdict", Verdict.PASSED)
+        verdict = verdicts.pop(0) if verdicts else more.get("verdict", Verdict.PASSED)
         return steady.beside(a_report(plan, a_tally_of(plan, arrivals, times, 0.5), validity=validity, verdict=verdict))
 
     return Sweeper(read(document), "http://x", play, tmp_path / "out.json").run()
@@ -121,7 +122,58 @@ def test_a_grid_has_a_best_point(tmp_path: Path) -> None:
     done = swept(document, 40, tmp_path)
     assert (done.conclusion, done.best) == (Conclusion.MEASURED, {FIELD: 30})
     assert [(level.point[FIELD], level.runs) for level in done.levels] == [(10, 2), (30, 2), (80, 2)]
+    assert [level.verdict for level in done.levels] == [Verdict.PASSED, Verdict.PASSED, Verdict.FAILED]
     assert done.knee is not None
+
+
+def a_grid(*values: int, **changes: Any) -> dict[str, Any]:
+    return {"loadTestTemplate": {"spec": TEMPLATE}, "vary": [{"field": FIELD, "values": list(values)}], **changes}
+
+
+def test_a_level_without_evidence_is_not_called_measured(tmp_path: Path) -> None:
+    """It is named, with the reason: a table with a hole in it is not whole."""
+    done = swept(a_grid(10, 30, repeats=2), 40, tmp_path, limit=15)
+    assert done.conclusion is Conclusion.UNCONFIRMED
+    assert done.message == f"no run at {FIELD} = 30 is evidence (the processor was busy)"
+    assert done.best == {FIELD: 10}
+
+
+def test_a_level_that_lies_at_the_bound_is_not_called_good(tmp_path: Path) -> None:
+    """Its interval reaches over what is wanted: neither Passed nor Failed, and never the best point."""
+    template = json.loads(json.dumps(TEMPLATE))
+    template["load"]["stages"][0]["durationSeconds"] = 20
+    done = swept(a_grid(10, 39, repeats=1, loadTestTemplate={"spec": template}), 40, tmp_path)
+    low, high = done.levels
+    assert high.attainment_low is not None
+    assert high.attainment_high is not None
+    assert high.attainment_low < 95 < high.attainment_high
+    assert (low.verdict, high.verdict, done.best) == (Verdict.PASSED, Verdict.INCONCLUSIVE, {FIELD: 10})
+
+
+def test_a_run_that_measured_nothing_is_made_again(tmp_path: Path) -> None:
+    """An error of the platform at the lowest level is no limit of the generator: the knee is found all the same."""
+    done = swept(a_sweep(), 40, tmp_path, verdicts=[Verdict.ERROR, Verdict.PASSED, Verdict.INCONCLUSIVE])
+    assert done.conclusion is Conclusion.CONFIRMED, done.message
+    assert [(run.point[FIELD], run.valid) for run in done.runs[:4]] == [(5, False), (5, True), (10, False), (10, True)]
+
+
+@pytest.mark.parametrize("document", [a_sweep(), a_grid(10, 30, 80)])
+def test_three_runs_in_vain_end_a_sweep(document: dict[str, Any], tmp_path: Path) -> None:
+    """Nobody wants to wait for the rest of them."""
+    done = swept(document, 40, tmp_path, verdict=Verdict.ERROR)
+    assert (done.conclusion, len(done.runs)) == (Conclusion.UNCONFIRMED, 3)
+    assert done.message.startswith("3 runs in a row gave no evidence, the last at ")
+
+
+@pytest.mark.parametrize("document", [a_sweep(), a_grid(10, 30, 80)])
+def test_a_sweep_goes_on_where_it_was_cut_off(document: dict[str, Any], tmp_path: Path) -> None:
+    """After each run, the next one follows from the runs before."""
+    done = swept(document, 40, tmp_path)
+    progress = sweeping.Progress(read(document))
+    for run in done.runs:
+        assert sweeping.next_point(progress) == run.point
+        progress.runs.append(run)
+    assert sweeping.next_point(progress) is None
 
 
 GRID = {"vary": [{"field": "load.stages[no].concurrency", "values": [1]}], "search": None}
@@ -137,7 +189,11 @@ GRID = {"vary": [{"field": "load.stages[no].concurrency", "values": [1]}], "sear
         ({"search": {"field": "load.seed", "min": 1, "max": 2}}, "a search needs load.stages"),
         ({"search": {"field": FIELD, "min": 3, "max": 2}}, "write 0 < min < max"),
         ({"search": {"field": "load.stages[hold].concurrency", "min": 1, "max": 2}}, "arrivalRate"),
-        ({"vary": [{"field": FIELD, "values": list(range(1, 201))}] * 2, "search": None}, "at most 256"),
+        (
+            {"vary": [{"field": FIELD, "values": list(range(1, 101))}], "search": None},
+            "which with repeats 3 are 300 runs",
+        ),
+        ({"vary": [{"field": FIELD, "values": [1]}] * 2, "search": None}, "arrivalRate twice"),
         ({"kind": "LoadTest"}, "write LoadTestSweep"),
     ],
 )
