@@ -1,7 +1,7 @@
-"""`python -m loadtest_operator`."""
+"""`python -m loadtest_operator [uninstall]`."""
 
 import sys
 
 from loadtest_operator.main import main
 
-sys.exit(main())
+sys.exit(main(tuple(sys.argv[1:])))

@@ -1,11 +1,14 @@
-"""The composition root: settings → clients → kopf. `python -m loadtest_operator`."""
+"""The composition root: settings → clients → kopf. `python -m loadtest_operator`; with `uninstall`: the last thing before the
+operator is taken out."""
 
 import asyncio
 import contextlib
 import logging
 import os
+import signal
 import socket
 import sys
+from collections.abc import AsyncIterator, Sequence
 
 import kopf
 
@@ -19,10 +22,11 @@ from loadtest_operator.adapters.workers.control import ControlClient
 from loadtest_operator.adapters.workers.sessions import pod_session
 from loadtest_operator.core.common import settings
 from loadtest_operator.core.common.settings import Settings, SettingsError
-from loadtest_operator.handlers import gone, janitor, loadtest, schedule, startup
+from loadtest_operator.core.run.leadership import GIVE_UP_SECONDS
+from loadtest_operator.handlers import gone, janitor, loadtest, schedule, startup, uninstall
 from loadtest_operator.handlers.context import Context
 
-BAD_SETTINGS, LEASE_LOST = 2, 3
+BAD_USE, BAD_SETTINGS, LEASE_LOST, NOT_UNDONE = 64, 2, 3, 4
 
 
 BESIDE_KOPF = (janitor.keep_tidy, gone.keep_looking)
@@ -32,8 +36,11 @@ class BackgroundError(Exception):
     """Something ended that never should."""
 
 
-def main() -> int:
-    """Run until SIGTERM."""
+def main(arguments: Sequence[str] = ()) -> int:
+    """Run until SIGTERM; or `uninstall`."""
+    if arguments not in ((), ("uninstall",)):
+        print(f"{' '.join(arguments)!r} is no command: write nothing (the operator) or uninstall", file=sys.stderr)
+        return BAD_USE
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for chatty in ("kopf", "aiohttp.access"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
@@ -42,39 +49,61 @@ def main() -> int:
     except SettingsError as error:
         print(error, file=sys.stderr)
         return BAD_SETTINGS
-    asyncio.run(run(chosen))
-    return 0
+    return asyncio.run(leave(chosen) if arguments else run(chosen))
 
 
-async def run(chosen: Settings) -> None:
-    """Everything, wired."""
+@contextlib.asynccontextmanager
+async def wired(chosen: Settings) -> AsyncIterator[Context]:
+    """The operator's hands and eyes."""
     kube = await KubeApi.connect()
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(kube.close)
         session = await stack.enter_async_context(pod_session())
-        metrics = Metrics()
-        context = Context(
+        yield Context(
             kube=kube,
             control=ControlClient(session, kube, chosen.worker_access),
             prober=Prober(session, kube, chosen.worker_access),
             settings=chosen,
-            metrics=metrics,
+            metrics=Metrics(),
         )
-        heart = Heart(metrics.lag.set)
+
+
+async def run(chosen: Settings) -> int:
+    """Everything, until SIGTERM."""
+    async with wired(chosen) as context, contextlib.AsyncExitStack() as stack:
+        metrics, heart = context.metrics, Heart(context.metrics.lag.set)
         beating = asyncio.create_task(heart.beat(), name="heart")
         stack.callback(beating.cancel)
         for served in (await metrics.serve(chosen.metrics_port), await health.serve(chosen.probe_port, heart)):
             stack.push_async_callback(served.cleanup)
         await lead(context)
+    return 0
+
+
+async def leave(chosen: Settings) -> int:
+    """Before the operator is taken out: as its last leader end all runs. The lease is not given back, so that whoever waits for
+    it is taken out first; where this fails, it goes on in the end."""
+    async with wired(chosen) as context:
+        leadership = candidate(context)
+        await leadership.take_over()
+        context.kube.fence = leadership.check
+        holding = asyncio.create_task(leadership.hold(), name="lease")
+        await asyncio.sleep(GIVE_UP_SECONDS)
+        problems = await uninstall.uninstall(context)
+        holding.cancel()
+    print(*(problems or ["nothing keeps an object any more"]), sep="\n")
+    return NOT_UNDONE if problems else 0
 
 
 async def lead(context: Context) -> None:
     """Act only while the lease is ours. Without LEASE_NAMESPACE (on a laptop) nobody else is expected."""
     chosen = context.settings
     if not chosen.lease_namespace:
-        return await operate(context)
-    leadership = Leadership(context.kube, chosen.lease_namespace, chosen.lease_name, identity(chosen), context.clock)
-    await leadership.acquire()
+        await operate(context)
+        return
+    leadership = candidate(context)
+    if not await leads(leadership):
+        return
     context.kube.fence = leadership.check
     acting = asyncio.create_task(operate(context), name="operator")
     holding = asyncio.create_task(leadership.hold(), name="lease")
@@ -85,7 +114,26 @@ async def lead(context: Context) -> None:
         os._exit(LEASE_LOST)
     holding.cancel()
     await leadership.release()
-    return await acting
+    await acting
+
+
+async def leads(leadership: Leadership) -> bool:
+    """Wait for it. False: told to end before. The first process of a container is not ended by SIGTERM unless it says how."""
+    loop, waiting = asyncio.get_running_loop(), asyncio.create_task(leadership.acquire(), name="candidate")
+    loop.add_signal_handler(signal.SIGTERM, waiting.cancel)
+    try:
+        await waiting
+    except asyncio.CancelledError:
+        return False
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+    return True
+
+
+def candidate(context: Context) -> Leadership:
+    """For the administrator's lease."""
+    chosen = context.settings
+    return Leadership(context.kube, chosen.lease_namespace, chosen.lease_name, identity(chosen), context.clock)
 
 
 def identity(chosen: Settings) -> str:
@@ -127,4 +175,4 @@ async def operate(context: Context) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(tuple(sys.argv[1:])))

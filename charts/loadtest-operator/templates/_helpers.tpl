@@ -115,3 +115,25 @@ subjects:
   name: {{ include "loadtest.serviceAccount" . }}
   namespace: {{ .Release.Namespace }}
 {{- end -}}
+
+{{/* The operator's settings, for its pods and for the one that ends its runs before it is uninstalled. */}}
+{{- define "loadtest.environment" -}}
+- {name: LOADTEST_WORKER_IMAGE, value: {{ include "loadtest.image" (dict "image" .Values.worker.image "default" .Chart.AppVersion) | quote }}}
+- {name: LOADTEST_WORKER_IMAGE_PULL_POLICY, value: {{ .Values.worker.image.pullPolicy | quote }}}
+- {name: LOADTEST_WORKER_START_SECONDS, value: {{ .Values.worker.startSeconds | quote }}}
+- {name: LOADTEST_WATCH_NAMESPACES, value: {{ join "," .Values.watchNamespaces | quote }}}
+- {name: LOADTEST_ALLOWED_TARGET_NAMESPACES, value: {{ join "," .Values.allowedTargetNamespaces | quote }}}
+- {name: LOADTEST_ALLOW_URLS, value: {{ .Values.allowUrls | quote }}}
+- {name: LOADTEST_ALLOWED_PRIORITY_CLASSES, value: {{ join "," .Values.allowedPriorityClasses | quote }}}
+- {name: LOADTEST_WORKER_ACCESS, value: {{ .Values.workerAccess | quote }}}
+- {name: LOADTEST_WORKER_EGRESS, value: {{ .Values.workerEgress | quote }}}
+- {name: LOADTEST_METRICS_PORT, value: "9090"}
+- {name: LOADTEST_PROBE_PORT, value: "8080"}
+- {name: LOADTEST_OPERATOR_NAMESPACE, valueFrom: {fieldRef: {fieldPath: metadata.namespace}}}
+- {name: LOADTEST_IDENTITY, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
+# Also with one replica: whatever Kubernetes does with its pods, two operators never act at once.
+- {name: LOADTEST_LEASE_NAMESPACE, valueFrom: {fieldRef: {fieldPath: metadata.namespace}}}
+- {name: LOADTEST_LEASE_NAME, value: {{ include "loadtest.name" . | quote }}}
+# kopf asks for the user's name, and there is no such user in the image.
+- {name: USER, value: loadtest-operator}
+{{- end -}}

@@ -17,6 +17,7 @@ from loadgen.model import references
 from loadgen.model.base import Model
 
 GROUP: Final = "loadtest.dev"
+FINALIZER: Final = f"{GROUP}/operator"
 VERSION: Final = "v1alpha1"
 API_VERSION: Final = "loadtest.dev/v1alpha1"
 PORT_NAME: Final = r"^[-0-9]*[a-z][-a-z0-9]*$"

@@ -34,14 +34,15 @@ async def farewell(context: Context, body: Object) -> None:
     memory.deleting = True
     try:
         async with asyncio.timeout(DEADLINE_SECONDS), memory.lock:
-            await _stop(context, body, memory)
+            await stop(context, body, memory, "the LoadTest is deleted")
     except (AdapterError, TimeoutError) as error:
         await _complain(context, body, memory, str(error) or f"not done within {DEADLINE_SECONDS:.0f} s")
 
 
-async def _stop(context: Context, body: Object, memory: Memory) -> None:
+async def stop(context: Context, body: Object, memory: Memory, why: str) -> None:
+    """The load ends, faults go, everything of the run goes, and its workers have ended. Raises AdapterError."""
     observed = await gather(context, body, memory)
-    stops: list[Action] = [AbortWorkers("the LoadTest is deleted")]
+    stops: list[Action] = [AbortWorkers(why)]
     stops += faults.recoveries(observed)
     await act(context, observed, memory, stops)
     await act(context, observed, memory, history.belongings(observed.names))

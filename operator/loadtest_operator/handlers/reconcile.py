@@ -58,14 +58,15 @@ async def _give_up(context: Context, body: Object, why: str) -> float:
         await _delete(context, found["metadata"], thing)
     turns.release(context, found["metadata"])
     if ended.patch:
-        found = await _end(context, found, ended)
+        found = await write_end(context, found, ended)
     context.metrics.show(namespace, name, ended.status)
     _let_go(context, found["metadata"])
     janitor.note(context, found)
     return FINISHED_SECONDS
 
 
-async def _end(context: Context, found: Object, ended: GivenUp) -> dict[str, Any]:
+async def write_end(context: Context, found: Object, ended: GivenUp) -> dict[str, Any]:
+    """The LoadTest as it is stored then. Raises AdapterError."""
     metadata = found["metadata"]
     version = {"resourceVersion": metadata["resourceVersion"]}
     where = (LOAD_TEST, metadata["namespace"], metadata["name"])

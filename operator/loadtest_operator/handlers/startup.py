@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import kopf
 
-from loadtest_operator.api.meta import GROUP
+from loadtest_operator.api.meta import FINALIZER, GROUP
 
 
 class NoDiffBase(kopf.DiffBaseStorage):
@@ -40,7 +40,7 @@ def operator_settings(*, namespaced: bool) -> kopf.OperatorSettings:
     settings.background.cancellation_polling = 5
     settings.peering.standalone = True
     settings.scanning.disabled = namespaced
-    settings.persistence.finalizer = f"{GROUP}/operator"
+    settings.persistence.finalizer = FINALIZER
     settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=f"operator.{GROUP}")
     settings.persistence.diffbase_storage = NoDiffBase()
     settings.process.ultimate_exiting_timeout = 60

@@ -11,6 +11,7 @@ import pytest
 from loadtest_operator.adapters.errors import ConflictError, RetryableError
 from loadtest_operator.adapters.kube.lease import Leadership, LeaseLostError
 from loadtest_operator.core.common.kinds import Kind
+from loadtest_operator.core.run.leadership import GIVE_UP_SECONDS
 
 pytestmark = pytest.mark.looptime(start=0)
 Object = dict[str, Any]
@@ -69,6 +70,19 @@ async def seconds_of(doing: Any) -> float:
     begun = asyncio.get_running_loop().time()
     await doing
     return asyncio.get_running_loop().time() - begun
+
+
+async def test_who_takes_over_leads_at_once_and_the_other_ends_before_it_may_act() -> None:
+    leases = Leases()
+    first, last = a_candidate(leases, "first"), a_candidate(leases, "last")
+    await first.acquire()
+    holding = asyncio.create_task(first.hold())
+
+    taken = await seconds_of(last.take_over())
+
+    assert (taken < 1, leases.holder) == (True, "last")
+    with pytest.raises(LeaseLostError):
+        await asyncio.wait_for(holding, GIVE_UP_SECONDS)
 
 
 async def test_of_two_that_try_at_once_one_leads() -> None:

@@ -32,7 +32,9 @@ def kubeconfig(folder: Path, address: str) -> Path:
 
 
 @asynccontextmanager
-async def operating(folder: Path, cluster: Cluster) -> AsyncIterator[asyncio.subprocess.Process]:
+async def operating(
+    folder: Path, cluster: Cluster, *arguments: str, identity: str = "me"
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """Started; killed if it has not ended."""
     async with serving(cluster) as address:
         environment = {
@@ -40,11 +42,11 @@ async def operating(folder: Path, cluster: Cluster) -> AsyncIterator[asyncio.sub
             "KUBECONFIG": str(kubeconfig(folder, address)),
             "LOADTEST_WATCH_NAMESPACES": "demo",
             "LOADTEST_LEASE_NAMESPACE": "demo",
-            "LOADTEST_IDENTITY": "me",
+            "LOADTEST_IDENTITY": identity,
             "LOADTEST_METRICS_PORT": str(unused_port()),
             "LOADTEST_PROBE_PORT": str(unused_port()),
         }
-        command = (sys.executable, "-m", "loadtest_operator")
+        command = (sys.executable, "-m", "loadtest_operator", *arguments)
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=pipe, stderr=pipe)
         try:
@@ -124,6 +126,39 @@ async def test_whoever_lost_the_lease_exits_at_once(tmp_path: Path) -> None:
         lease["metadata"]["resourceVersion"] = "999999"
 
         assert await asyncio.wait_for(process.wait(), 20) == LEASE_LOST
+
+
+async def test_the_last_leader_ends_the_others_and_gives_nothing_back(tmp_path: Path) -> None:
+    """`uninstall` beside a living operator: whoever waits for the lease must be taken out before it is free."""
+    cluster = Cluster()
+    cluster.put(LOAD_TEST, a_load_test(suspend=True))
+    (tmp_path / "last").mkdir()
+    async with operating(tmp_path, cluster) as first:
+        await until(lambda: "finalizers" in str(cluster.get(LOAD_TEST, "demo", "test")))
+        async with operating(tmp_path / "last", cluster, "uninstall", identity="last") as last:
+            assert await asyncio.wait_for(first.wait(), 20) == LEASE_LOST
+            assert await asyncio.wait_for(last.wait(), 30) == 0
+
+    left, lease = cluster.get(LOAD_TEST, "demo", "test"), cluster.get(LEASE, "demo", "loadtest-operator")
+    assert left is not None
+    assert not left["metadata"]["finalizers"]
+    assert lease is not None
+    assert lease["spec"]["holderIdentity"] == "last"
+
+
+async def test_whoever_waits_for_the_lease_ends_when_told_to(tmp_path: Path) -> None:
+    cluster = Cluster()
+    spec = {"holderIdentity": "somebody", "leaseDurationSeconds": 3600}
+    cluster.put(LEASE, {"metadata": {"name": "loadtest-operator", "namespace": "demo"}, "spec": spec})
+    async with operating(tmp_path, cluster) as process:
+        await until(lambda: [path for _, path in cluster.log if "/leases/" in path])
+        process.terminate()
+        assert await asyncio.wait_for(process.wait(), 10) == 0
+
+
+async def test_a_command_that_is_none_is_named(tmp_path: Path) -> None:
+    async with operating(tmp_path, Cluster(), "unistall") as process:
+        assert await asyncio.wait_for(process.wait(), 20) == 64
 
 
 async def test_a_janitor_that_dies_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,6 +57,12 @@ class Leadership:
             await asyncio.sleep(leadership.RENEW_SECONDS / 2)
         log.info("%s leads", self._identity)
 
+    async def take_over(self) -> None:
+        """Lead from now on, whoever did until now: it ends as soon as it looks, and after GIVE_UP_SECONDS it does nothing any more."""
+        while not await self._try(whoever_holds=True):  # noqa: ASYNC110 - the lease is elsewhere
+            await asyncio.sleep(1)
+        log.info("%s leads", self._identity)
+
     async def hold(self) -> None:
         """Renew for ever; raises LeaseLostError when that was not possible for too long."""
         while True:
@@ -86,14 +92,14 @@ class Leadership:
         except AdapterError as error:
             log.warning("the lease was not released: %s", error)
 
-    async def _try(self) -> bool:
+    async def _try(self, *, whoever_holds: bool = False) -> bool:
         """Take or renew it once. Not having reached the API server leaves what we hold in doubt, not lost."""
         asked = self._seconds()
         try:
             lease = await asyncio.wait_for(self._kube.get(LEASE, self._namespace, self._name), 5)
             now = self._passed()
             self._sighting = leadership.seen(self._sighting, lease, now)
-            if not leadership.may_take(lease, self._sighting, self._identity, now):
+            if not (whoever_holds or leadership.may_take(lease, self._sighting, self._identity, now)):
                 self._held = None
                 return False
             await self._write(lease, self._clock())

@@ -148,6 +148,11 @@ INCONCLUSIVE = _reason("Inconclusive", "The measurement is not valid or not comp
 ERROR = _reason("Error", "The platform failed, not the target.")
 ABORTED = _reason("Aborted", "The run was stopped by hand.")
 INTERNAL_ERROR = _reason("InternalError", "A bug in the operator.", Verdict.ERROR)
+OPERATOR_UNINSTALLED = _reason(
+    "OperatorUninstalled",
+    "The operator was uninstalled in the middle of the run: what it would have come to is not known.",
+    Verdict.INCONCLUSIVE,
+)
 STORED = _reason("Stored", "The report is stored.")
 STORE_FAILED = _reason("StoreFailed", "The report could not be stored; status has the summary.")
 NOTHING_TO_STORE = _reason("NothingToStore", "Nothing was measured.")
