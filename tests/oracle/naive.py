@@ -282,6 +282,10 @@ def _drop(_played: Played, one: Attempt) -> bool | None:
     return one.outcome == "dropped"
 
 
+def _rejected(_played: Played, one: Attempt) -> bool | None:
+    return None if _is_open(one) or one.outcome == "dropped" else one.outcome in ("Http429", "Http503")
+
+
 def is_good(played: Played, one: Attempt) -> bool | None:
     """By what was measured: a worker says of each request whether it was good."""
     if one.outcome != "ok":
@@ -319,6 +323,7 @@ METRICS: dict[str, Callable[[Played, Any], str]] = {
     "TimeToFirstToken": _latency,
     "ErrorPercent": _percent(_error),
     "DroppedPercent": _percent(_drop),
+    "RejectedPercent": _percent(_rejected),
     "SloAttainmentPercent": _percent(is_good),
     "RequestsPerSecond": _rate(lambda _played, one: one.outcome == "ok", lambda one: one.ended),
     "Goodput": _rate(is_good, lambda one: one.second),

@@ -15,7 +15,7 @@ CHAT = {
     "openAIChat": {"model": "m", "prompt": {"text": "hi"}},
     "slo": {"ttftMilliseconds": 300, "responseTimeMilliseconds": 1000},
 }
-FAILURES = ("Http500", "ConnectionLost", "TotalTimeout", "FirstByteTimeout")
+FAILURES = ("Http500", "Http503", "ConnectionLost", "TotalTimeout", "FirstByteTimeout")
 TIMEOUTS = ("TotalTimeout", "FirstByteTimeout")
 
 
@@ -97,6 +97,7 @@ def criteria(draw: st.DrawFn, stages: list[str], kinds: list[str]) -> dict[str, 
                 "TimeToFirstToken",
                 "ErrorPercent",
                 "DroppedPercent",
+                "RejectedPercent",
                 "SloAttainmentPercent",
                 "RequestsPerSecond",
                 "Goodput",

@@ -134,7 +134,7 @@ class Load(Model):
 class Metric(StrEnum):
     """What a threshold is about. The first group are distributions and need a statistic: milliseconds, but for
     OutputTokensPerSecondPerUser, the speed at which one reader gets tokens (1 / TimePerOutputToken). OutputTokenThroughput is the whole
-    system's."""
+    system's. RejectedPercent is the part of ErrorPercent that the target turned away on purpose (429, 503)."""
 
     RESPONSE_TIME = "ResponseTime"
     E2E_LATENCY = "E2eLatency"
@@ -147,6 +147,7 @@ class Metric(StrEnum):
     SCHEDULE_LAG = "ScheduleLag"
     ERROR_PERCENT = "ErrorPercent"
     DROPPED_PERCENT = "DroppedPercent"
+    REJECTED_PERCENT = "RejectedPercent"
     REQUESTS_PER_SECOND = "RequestsPerSecond"
     OUTPUT_TOKENS_PER_SECOND_PER_USER = "OutputTokensPerSecondPerUser"
     OUTPUT_TOKEN_THROUGHPUT = "OutputTokenThroughput"

@@ -198,6 +198,10 @@ TIMEOUTS = frozenset(
 """Failures that say how long a request took at least."""
 
 
+REJECTIONS = ("Http429", "Http503")
+"""Failures by which a server turns requests away on purpose: too many of them (RFC 6585, section 4), or no room (RFC 9110, 15.6.4)."""
+
+
 def http_failure(status: int) -> str:
     """Class of a response with an error status: `Http404`, `Http503`, …"""
     return f"Http{status}"

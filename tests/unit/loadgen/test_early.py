@@ -24,6 +24,8 @@ ABORT = {"abortOnFail": True}
         (bound("ErrorPercent", "LessThanOrEqual", 0, **ABORT), {"errors": {"Http500": 1}}, True),
         (bound("ErrorPercent", "GreaterThan", 50, **ABORT), {}, True),
         (bound("DroppedPercent", "LessThan", 1, **ABORT), {"dropped": 5}, True),
+        (bound("RejectedPercent", "LessThan", 1, **ABORT), {"errors": {"Http429": 3, "Http503": 2}}, True),
+        (bound("RejectedPercent", "LessThan", 1, **ABORT), {"errors": {"Http500": 5}}, False),
         (bound("SloAttainmentPercent", "GreaterThan", 99, **ABORT), {"good": 5}, True),
         (bound("SloAttainmentPercent", "GreaterThan", 40, **ABORT), {"good": 5}, False),
         (bound(**P95, operator="LessThan", value=90, **ABORT), {"ms": [100] * 40}, True),

@@ -121,6 +121,7 @@ SLOW = (*[100] * 15, 1710, 1710)
         ),
         (bound("Goodput", "GreaterThan", 10), "Passed", "Goodput was 17 requests/s in the run, wanted > 10 requests/s"),
         (bound("DroppedPercent", "LessThan", 2), "Passed", "DroppedPercent was 0 % in the run, wanted < 2 %"),
+        (bound("RejectedPercent", "LessThan", 2), "Passed", "RejectedPercent was 0 % in the run, wanted < 2 %"),
         (
             bound("OutputTokenThroughput", "GreaterThan", 1),
             "Failed",
@@ -142,6 +143,20 @@ def test_an_error_percentage_names_the_usual_failure() -> None:
     assert said.message == (
         "t: ErrorPercent was 23.1 % in the run, wanted <= 5 % (18 percentage points too much, mostly Http503)"
     )
+
+
+def test_what_was_turned_away_is_told_from_what_broke() -> None:
+    plan = planned(bound("RejectedPercent", "LessThanOrEqual", 5))
+    turned_away = judged(plan, steady(plan, errors={"Http503": 2, "Http429": 1}))
+    assert (turned_away.result, turned_away.observed) == (Result.FAILED, "23.1 %")
+    assert judged(plan, steady(plan, errors={"Http500": 2, "TotalTimeout": 1})).result is Result.PASSED
+
+
+def test_a_request_that_was_never_sent_may_have_been_turned_away() -> None:
+    plan = planned(bound("RejectedPercent", "LessThanOrEqual", 5))
+    said = judged(plan, steady(plan, dropped=3))
+    assert said.result is Result.UNKNOWN
+    assert "were not sent or had no answer when the run ended" in said.message
 
 
 def test_digits_tell_a_value_from_its_bound() -> None:

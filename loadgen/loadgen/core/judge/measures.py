@@ -115,6 +115,10 @@ def _unanswered(counts: Counters) -> int:
     return counts.open
 
 
+def _not_answered(counts: Counters) -> int:
+    return counts.open + counts.dropped
+
+
 def _ended(scope: Scope) -> Seconds:
     return np.array([scope.tally.ended((at,), scope.requests).succeeded for at in scope.passed], dtype=np.float64)
 
@@ -149,6 +153,11 @@ MEASURES: dict[Metric, Measure] = {
         ((Doubt.NO_ANSWER, _unanswered, NO_ANSWER),),
     ),
     Metric.DROPPED_PERCENT: Percent(lambda counts: counts.dropped, lambda counts: counts.planned - counts.dropped),
+    Metric.REJECTED_PERCENT: Percent(
+        lambda counts: counts.rejected,
+        lambda counts: counts.succeeded + counts.failed - counts.rejected,
+        ((Doubt.NO_ANSWER, _not_answered, "were not sent or had no answer when the run ended"),),
+    ),
     Metric.SLO_ATTAINMENT_PERCENT: Percent(
         lambda counts: counts.good,
         lambda counts: counts.planned - counts.good - counts.unsure - counts.open,

@@ -22,7 +22,7 @@ from loadgen.core.stats.histogram import Histogram
 from loadgen.core.stats.packed import Packed, entries_of, tails, unpack
 from loadgen.model.plan import DISTRIBUTIONS, Metric
 from loadgen.model.report import TokenSource
-from loadgen.model.wire import TIMEOUTS
+from loadgen.model.wire import REJECTIONS, TIMEOUTS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -96,6 +96,11 @@ class Counters:
     def open(self) -> int:
         """Requests without an outcome: cut off by the end, lost with their worker, or, during the run, in flight."""
         return max(0, self.planned - self.decided)
+
+    @property
+    def rejected(self) -> int:
+        """Requests that the target turned away: it had too many, or no room."""
+        return sum(self.errors.get(failure, 0) for failure in REJECTIONS)
 
     @property
     def timed_out(self) -> int:
