@@ -21,11 +21,13 @@ HERE = Path(__file__).parent
 INTRODUCTION = """\
 # Truth: what the generator reports, beside what happened
 
-Made by `make truth`. A server plays scripted answers and keeps the true times of each (CLOCK_MONOTONIC, which all processes of a machine
-share, taken just before the bytes are handed to the kernel). `loadgen run` loads it, and every latency, count and rate of its report is set
-against naive arithmetic on the server's times. The *stated* uncertainty is what the report says beside a latency (± the generator's loop
-lag at P99, of a largest value the longest lag) and the histogram's three significant digits; for counts it is none. `make truth` fails
-where one error exceeds it.
+Made by `make truth`. A server plays scripted answers and keeps the true times of each: of a request when the kernel had it, of what it
+answers a reading of the clock before its bytes were handed to the kernel and one after, between which the truth lies. `loadgen run` loads
+it, and every latency, count and rate of its report is set against naive arithmetic on these times; the error is how far it lies outside.
+
+The *stated* uncertainty is what the report says beside a latency, and the histogram's three significant digits; for counts it is none. Of a
+percentile it is the generator's loop lag and how far ranks may have shifted (`uncertainties`), of a mean the lag at P99, of a largest value
+the longest lag and the 3 ms between two probes. `make truth` fails where one error exceeds it.
 """
 
 
@@ -126,10 +128,13 @@ def _row(*cells: str) -> str:
 
 
 def _figure_row(figure: Figure) -> str:
-    cells = (
-        f"{value:.3f}".rstrip("0").rstrip(".") for value in (figure.true, figure.reported, figure.error, figure.stated)
-    )
-    return _row(figure.name, *cells, "" if figure.holds else "**exceeded**")
+    low, high = (_digits(value) for value in figure.true)
+    cells = (_digits(value) for value in (figure.reported, figure.error, figure.stated))
+    return _row(figure.name, low if low == high else f"{low}…{high}", *cells, "" if figure.holds else "**exceeded**")
+
+
+def _digits(value: float) -> str:
+    return f"{value:.3f}".rstrip("0").rstrip(".")
 
 
 if __name__ == "__main__":

@@ -22,18 +22,23 @@ STATISTICS: dict[str, Callable[[list[float]], float]] = {
 }
 
 
+Between = tuple[float, float]
+
+
 @dataclass(frozen=True)
 class Figure:
     """One reported figure: what it says, what is true, and how far off it says that it may be."""
 
     name: str
     reported: float
-    true: float
+    true: Between
+    """As far as it can be known: between these."""
     stated: float
 
     @property
     def error(self) -> float:
-        return abs(self.reported - self.true)
+        low, high = self.true
+        return max(low - self.reported, self.reported - high, 0.0)
 
     @property
     def holds(self) -> bool:
@@ -45,24 +50,38 @@ def _ranked(values: list[float], percent: int) -> float:
     return sorted(values)[max(0, -(-percent * len(values) // 100) - 1)]
 
 
-def _gaps(truth: dict[str, Any]) -> list[float]:
-    events = truth["events"]
-    return [(later - earlier) / MILLISECOND for earlier, later in itertools.pairwise(events)]
+def _apart(earlier: Between, later: Between) -> Between:
+    """Milliseconds between two moments, each known to lie between two."""
+    return (later[0] - earlier[1]) / MILLISECOND, (later[1] - earlier[0]) / MILLISECOND
 
 
-def latencies(requests: list[dict[str, Any]], *, closed: bool) -> dict[str, list[float]]:
+def _gaps(truth: dict[str, Any]) -> list[Between]:
+    """Events that left in one write have none between them."""
+    pairs = itertools.pairwise(truth["events"])
+    return [(0.0, 0.0) if earlier == later else _apart(earlier, later) for earlier, later in pairs]
+
+
+def _pace(truth: dict[str, Any]) -> Between:
+    low, high = _apart(truth["events"][0], truth["events"][-1])
+    return low / (truth["tokens"] - 1), high / (truth["tokens"] - 1)
+
+
+def _longest(gaps: list[Between]) -> Between:
+    return max(low for low, _ in gaps), max(high for _, high in gaps)
+
+
+def latencies(requests: list[dict[str, Any]], *, closed: bool) -> dict[str, list[Between]]:
     """Metric → the true values, milliseconds. What counts from the intended start is known here for closed stages only."""
     good = [truth for truth in requests if not truth["failure"]]
     streams = [truth for truth in good if truth["events"]]
+    first = [_apart((truth["read"],) * 2, truth["events"][0]) for truth in streams]
     known = {
-        "E2eLatency": [(truth["ended"] - truth["read"]) / MILLISECOND for truth in good],
-        "TimeToFirstByte": [(truth["headers"] - truth["read"]) / MILLISECOND for truth in good],
-        "TimeToFirstTokenFromSend": [(truth["events"][0] - truth["read"]) / MILLISECOND for truth in streams],
-        "TimePerOutputToken": [
-            (truth["events"][-1] - truth["events"][0]) / MILLISECOND / (truth["tokens"] - 1) for truth in streams
-        ],
+        "E2eLatency": [_apart((truth["read"],) * 2, truth["ended"]) for truth in good],
+        "TimeToFirstByte": [_apart((truth["read"],) * 2, truth["headers"]) for truth in good],
+        "TimeToFirstTokenFromSend": first,
+        "TimePerOutputToken": [_pace(truth) for truth in streams],
         "InterChunkLatency": [gap for truth in streams for gap in _gaps(truth)],
-        "MaxStall": [max(gaps) for truth in streams if (gaps := _gaps(truth))],
+        "MaxStall": [_longest(gaps) for truth in streams if (gaps := _gaps(truth))],
     }
     if closed:
         known["ResponseTime"] = known["E2eLatency"]
@@ -81,24 +100,35 @@ def compared(report: dict[str, Any], truth: dict[str, Any], *, closed: bool) -> 
     yield from _rates(report, truth, requests)
 
 
-def _distribution(metric: str, found: dict[str, Any], values: list[float]) -> Iterator[Figure]:
-    yield Figure(f"{metric} count", found["count"], len(values), 0)
+def _distribution(metric: str, found: dict[str, Any], values: list[Between]) -> Iterator[Figure]:
+    yield _exact(f"{metric} count", found["count"], len(values))
+    lows, highs = ([value[side] for value in values] for side in (0, 1))
     for name, of in STATISTICS.items():
-        if name in found:
-            true = of(values)
-            stated = found["maxUncertainty" if name == "max" else "uncertainty"]
-            yield Figure(f"{metric} {name}", found[name], true, stated + RESOLUTION * true)
+        if found.get(name) is not None:
+            true = of(lows), of(highs)
+            yield Figure(f"{metric} {name}", found[name], true, _stated(name, found) + RESOLUTION * true[1])
+
+
+def _stated(name: str, found: dict[str, Any]) -> float:
+    """What stands beside a statistic."""
+    if name == "max":
+        return float(found["maxUncertainty"])
+    return float(found["uncertainties"].get(name.upper(), found["uncertainty"]))
+
+
+def _exact(name: str, reported: float, true: float) -> Figure:
+    return Figure(name, reported, (true, true), 0)
 
 
 def _counts(report: dict[str, Any], requests: list[dict[str, Any]]) -> Iterator[Figure]:
     counts = report["total"]["counts"]
     failures = Counter(truth["failure"] for truth in requests if truth["failure"])
-    yield Figure("planned", counts["planned"], len(requests), 0)
-    yield Figure("succeeded", counts["succeeded"], len(requests) - failures.total(), 0)
-    yield Figure("failed", counts["failed"], failures.total(), 0)
+    yield _exact("planned", counts["planned"], len(requests))
+    yield _exact("succeeded", counts["succeeded"], len(requests) - failures.total())
+    yield _exact("failed", counts["failed"], failures.total())
     told = {error["failure"]: error["count"] for error in report["total"].get("errors", ())}
     for failure in sorted(failures.keys() | told.keys()):
-        yield Figure(failure, told.get(failure, 0), failures[failure], 0)
+        yield _exact(failure, told.get(failure, 0), failures[failure])
 
 
 def _rates(report: dict[str, Any], truth: dict[str, Any], requests: list[dict[str, Any]]) -> Iterator[Figure]:
@@ -107,10 +137,10 @@ def _rates(report: dict[str, Any], truth: dict[str, Any], requests: list[dict[st
     end = began + truth["monotonic"] - truth["wall"] + report["plan"]["load"]["stages"][0]["durationSeconds"] * 1e9
     seconds = report["plan"]["load"]["stages"][0]["durationSeconds"]
     doubt = max(2.0, report["validity"].get("loopLagP99", 0)) * MILLISECOND
-    ends = [truth["done"] for truth in requests if not truth["failure"]]
+    ends = [truth["done"][1] for truth in requests if not truth["failure"]]
     yield _rate("RequestsPerSecond", report["total"]["requestsPerSecond"], ends, end, doubt, seconds)
     tokens = [
-        moment
+        moment[1]
         for truth in requests
         for moment in truth["events"]
         for _ in range(truth["tokens"] // len(truth["events"]))
@@ -126,4 +156,4 @@ def _rates(report: dict[str, Any], truth: dict[str, Any], requests: list[dict[st
 def _rate(name: str, reported: float, moments: list[float], end: float, doubt: float, seconds: int) -> Figure:
     inside = sum(moment <= end for moment in moments)
     unsure = sum(abs(moment - end) <= doubt for moment in moments)
-    return Figure(name, reported, inside / seconds, (unsure + 0.5) / seconds)
+    return Figure(name, reported, (inside / seconds,) * 2, (unsure + 0.5) / seconds)

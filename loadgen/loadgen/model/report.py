@@ -82,9 +82,12 @@ class Distribution(Model):
     missing: dict[str, str] = {}
     """Statistics that the sample is too small for: `n/a (n < 662)`."""
     uncertainty: float = 0.0
-    """± milliseconds of measurement uncertainty (event-loop lag P99 of the generator in the window); of max it is `max_uncertainty`."""
+    """± milliseconds of measurement uncertainty: the generator's event-loop lag at P99 in the window. A percentile's own is
+    in `uncertainties`."""
+    uncertainties: dict[str, float] = {}
+    """± milliseconds by percentile: the loop's lag, and how far the ranks may have shifted by what was read later still."""
     max_uncertainty: float = 0.0
-    """± milliseconds of uncertainty of the largest value: the longest event-loop lag in the window."""
+    """± milliseconds of the largest value: the longest event-loop lag in the window, and the 3 ms in which none may have been noticed."""
 
 
 class Window(Model):

@@ -20,6 +20,8 @@ from msgspec import Struct, field
 
 WIRE_VERSION = 3
 SQUARES_CARRY = 1 << 62
+PROBES_APART = (1_000_000, 3_000_000)
+"""The least and the most nanoseconds between two of the probes that `loop_lag` is made of."""
 
 
 class Sparse(Struct, array_like=True, gc=False):
@@ -67,7 +69,8 @@ class Cell(Struct, gc=False):
     """Streamed successes whose output tokens are the events counted."""
     output_tokens: int = 0
     """Output tokens that arrived in the delta's second for these requests. Events where the server tells no usage; where it
-    does, the difference is added (or taken away) when the request ends, so one second's figure may be negative."""
+    does, as many an event as the answers before had, and the difference is added (or taken away) when the request ends, so
+    one second's figure may be negative."""
     errors: dict[str, int] = field(default_factory=dict)
     """Failed requests by class (`Failure`); their sum is the number of failures."""
     histograms: dict[int, Sparse] = field(default_factory=dict)

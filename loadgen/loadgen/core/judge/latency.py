@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from loadgen.core.judge.claims import Largest, Mean, Open, Share
-from loadgen.core.stats import confidence, samples
+from loadgen.core.stats import confidence, lags, samples
 from loadgen.core.stats.figure import Figure, digits
 from loadgen.core.stats.histogram import rank_of
 from loadgen.model.plan import Criterion, Metric, Operator, Statistic
@@ -192,7 +192,7 @@ class Latency:
             upper=asked.operator in UPPER,
             strict=asked.operator in STRICT,
             open=self._unmeasured(grid),
-            blur=scope.loop_lag.max / 1000,
+            blur=lags.longest(scope.loop_lag) / 1000,
         )
 
     def _largest_value(self, scope: Scope) -> float | None:

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from loadgen.core.schedule.spans import counted_stages, seconds_of, stage_at
+from loadgen.core.stats import lags
 from loadgen.core.stats.grid import Grid
 
 if TYPE_CHECKING:
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from loadgen.core.stats.histogram import Histogram
     from loadgen.core.stats.tally import Counters, Selection, Tally
     from loadgen.model.plan import Plan, Threshold
-
-
-LAG_PERCENTS = (50, 75, 90, 95, 98, 99, 99.9)
 
 
 @dataclass(frozen=True)
@@ -93,9 +91,7 @@ class Scope:
     @cached_property
     def lags(self) -> tuple[tuple[float, int], ...]:
         """Shares of the time, and the microseconds that the loop's lag exceeded in no more than that share."""
-        lags = self.loop_lag
-        least = {lags.percentile(percent): 1 - percent / 100 for percent in LAG_PERCENTS}
-        return tuple((share, micros) for micros, share in ({**least, lags.max: 0.0}).items())
+        return lags.shares(self.loop_lag) or ((0.0, 0),)
 
     @property
     def mostly(self) -> str:

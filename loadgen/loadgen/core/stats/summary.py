@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 
 from loadgen import __version__
 from loadgen.core.schedule.spans import counted_stages, seconds_of, stage_at
-from loadgen.core.stats import samples
+from loadgen.core.stats import lags, samples
+from loadgen.core.stats.histogram import Histogram
 from loadgen.core.stats.record import record
 from loadgen.model.plan import DISTRIBUTIONS, Metric, Statistic
 from loadgen.model.report import Counts, Distribution, ErrorCount, Report, Second, Window, WorkerSummary
@@ -28,7 +29,6 @@ from loadgen.model.report import Counts, Distribution, ErrorCount, Report, Secon
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from loadgen.core.stats.histogram import Histogram
     from loadgen.core.stats.tally import Selection, Tally
     from loadgen.model.plan import Plan
     from loadgen.model.report import ThresholdResult, Validity, Verdict
@@ -168,6 +168,7 @@ def distribution(histogram: Histogram, lag: Histogram | None = None) -> Distribu
     found = {statistic: samples.missing(statistic, histogram.count) for statistic in samples.PERCENTS}
     shown = [statistic for statistic, why in found.items() if why is None]
     limits = {statistic: samples.bounds(histogram, statistic) for statistic in shown}
+    late = lag or Histogram()
     return Distribution(
         count=histogram.count,
         mean=histogram.mean / 1000,
@@ -177,8 +178,9 @@ def distribution(histogram: Histogram, lag: Histogram | None = None) -> Distribu
         max=histogram.max / 1000,
         bounds={str(statistic): limit for statistic, limit in limits.items() if limit},
         missing={str(statistic): why for statistic, why in found.items() if why},
-        uncertainty=samples.milliseconds(lag, Statistic.P99) if lag is not None else 0.0,
-        max_uncertainty=lag.max / 1000 if lag is not None else 0.0,
+        uncertainty=samples.milliseconds(late, Statistic.P99),
+        uncertainties={str(one): off for one, off in lags.uncertainties(histogram, late, shown).items()},
+        max_uncertainty=lags.longest(late) / 1000,
     )
 
 

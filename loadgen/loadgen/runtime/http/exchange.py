@@ -60,7 +60,7 @@ class Kind(Protocol):
 class Stream:
     """What a kind keeps of an answer's body while it comes in."""
 
-    __slots__ = ("cell", "error", "finished", "parser", "stamps", "tokens")
+    __slots__ = ("booked", "cell", "error", "finished", "parser", "stamps", "tokens")
 
     def __init__(self, parser: object, cell: int = 0) -> None:
         self.cell = cell
@@ -71,6 +71,8 @@ class Stream:
         """Times of output events."""
         self.tokens = 0
         """Output tokens by the server's own count; 0 while unknown."""
+        self.booked = 0
+        """Output tokens counted so far beyond its events."""
         self.error: str | None = None
         """A failure found inside the body."""
         self.finished = False

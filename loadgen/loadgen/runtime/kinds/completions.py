@@ -90,7 +90,17 @@ class WholeKind(_Completion):
 
 @dataclass(slots=True)
 class StreamKind(_Completion):
-    """A completion streamed as server-sent events; the stamps of its output events are the measurement."""
+    """A completion streamed as server-sent events; the stamps of its output events are the measurement.
+
+    How many tokens an event carries is told when the answer is over. Until then it counts as many as those of the answers before it did:
+    tokens that came before a second's end must not count after it.
+    """
+
+    told: int = 0
+    events: int = 0
+    """Output tokens and events of the answers that told their tokens."""
+    more: float = 0.0
+    """Tokens of an event beyond its first, on average."""
 
     def take(self, exchange: Exchange, body: bytes, stamp: int) -> bool:
         """Stamp every output event in this piece with the time of its read; whether the stream is over with it."""
@@ -114,7 +124,20 @@ class StreamKind(_Completion):
                     break
         if outputs and len(stream.stamps) < STAMPS_LIMIT:
             stamp_outputs(stream, outputs, stamp, self.meter)
+            if self.more:
+                self._book(stream, int(self.more * len(stream.stamps)))
         return over
+
+    def _book(self, stream: Stream, more: int) -> None:
+        """So many tokens beyond the events so far."""
+        self.meter.tokens[stream.cell] += more - stream.booked
+        stream.booked = more
+
+    def _learn(self, stream: Stream) -> None:
+        self.told += stream.tokens
+        self.events += len(stream.stamps)
+        self.more = self.told / self.events - 1
+        self._book(stream, stream.tokens - len(stream.stamps))
 
     def verdict(self, exchange: Exchange) -> str | None:
         """Success is a 2xx with output and a terminal event, and no error."""
@@ -131,7 +154,7 @@ class StreamKind(_Completion):
             return Failure.EMPTY_OUTPUT
         exchange.last = stream.stamps[-1]
         if stream.tokens:
-            self.meter.tokens[stream.cell] += stream.tokens - len(stream.stamps)
+            self._learn(stream)
         return None
 
     def _close(self, stream: Stream, exchange: Exchange) -> None:
