@@ -12,7 +12,7 @@ export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 UV := $(CURDIR)/.tools/bin/uv
 RUN := $(CURDIR)/.venv/bin
 
-.PHONY: help setup fmt lint types contracts unit component contract e2e test test-all demo bench crds images cluster-up cluster-down clean soak bench-start bench-operator truth oracle causes mutants simulations
+.PHONY: help setup fmt lint types contracts unit component contract e2e test test-all demo bench crds images cluster-up cluster-down clean soak bench-start bench-operator truth oracle causes fuzz mutants simulations
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -127,6 +127,9 @@ oracle: setup ## the judge against a naive one that knows every request: 20 000 
 
 causes: setup ## why an autoscaler missed its goal: is the planted cause the one that is named? 5 000 draws (5 min)
 	@cd tests && $(RUN)/python -m oracle --causes 5000
+
+fuzz: setup ## broken bytes and objects to whatever reads what others wrote: 100 000 cases each, at most 30 minutes (SEED=2: others)
+	@cd tests && $(RUN)/python -m fuzz --seed $(or $(SEED),1)
 
 mutants: setup ## small faults in the rooms that judge: how many do the unit tests notice? (half an hour; ROOM=judge: one of them)
 	@cd tests && $(UV) run --frozen --all-extras --with 'mutmut==3.8.1' python -m mutants $(if $(ROOM),--list --only $(ROOM))

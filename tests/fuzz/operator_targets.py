@@ -1,22 +1,16 @@
-"""What the operator reads: LoadTests, schedules, and statuses of other releases; each is taken or refused in words.
+"""What the operator reads: LoadTests, schedules, and statuses of other releases; each is taken or refused in words."""
 
-`python -m fuzz.operator_targets` from `tests`: 100 000 cases each, with the seed of any finding. With `--server` the same objects
-go to a real API server (dry run), and whatever its schema and rules admit must be parsed or refused in a sentence here.
-"""
-
-import argparse
 import json
 import random
 import re
-import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from contract.conftest import Server, prepared
+from contract.conftest import Server
 from contract.objects import load_test
+from fuzz.cases import Target
 from fuzz.objects import ODD, Object, a_schedule, a_spec, places
 from loadtest_operator.api.loadtest import LoadTestSpec
 from loadtest_operator.api.schedule import LoadTestScheduleStatus
@@ -28,12 +22,7 @@ from loadtest_operator.handlers.gather import parsed
 from loadtest_operator.handlers.schedule import ScheduleMemory, observe
 from unit.operator.world import NOON, World
 
-Target = Callable[[random.Random], str]
-"""One case from a generator; what came of it, for the tally. Raises what is a finding."""
-
 LARGEST_STATUS = 64 * 1024
-LONGEST_SECONDS = 5.0
-"""Of CPU for one case: whoever needs more could stop the operator for all."""
 MOST_WORKERS = 20
 """More pods would only make the fuzzing slow."""
 SENTENCE = re.compile(r"^spec[.:\[ ]", re.DOTALL)
@@ -124,19 +113,6 @@ def _in_words(problems: tuple[str, ...]) -> str:
     return "refused in words"
 
 
-def run(target: Target, cases: int, seed: int) -> Counter[str]:
-    """The tally. Raises with the seed of the case that found something."""
-    tally: Counter[str] = Counter()
-    for number in range(cases):
-        begun = time.process_time()
-        try:
-            tally[target(random.Random(f"{seed}/{number}"))] += 1
-        except Exception as error:
-            raise AssertionError(f"{target.__name__}, seed {seed}/{number}: {type(error).__name__}: {error}") from error
-        assert time.process_time() - begun < LONGEST_SECONDS, f"{target.__name__}, seed {seed}/{number}: too long"
-    return tally
-
-
 def at_the_server(server: Server, cases: int, seed: int) -> Counter[str]:
     """Objects that the real schema and rules admit are parsed, or refused in words."""
     tally: Counter[str] = Counter()
@@ -160,22 +136,3 @@ def _admitted(server: Server, specs: list[Any]) -> Iterator[Object]:
         found, end = decoder.raw_decode(text)
         text = text[end:]
         yield found["spec"]
-
-
-def main() -> int:
-    """The tally of each target, to standard output."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cases", type=int, default=100_000)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--server", action="store_true", help="ask a real API server as well (dry run)")
-    chosen = parser.parse_args()
-    for name, target in TARGETS.items():
-        print(name, dict(run(target, chosen.cases, chosen.seed).most_common()), flush=True)
-    if chosen.server:
-        with prepared() as server:
-            print("API server", json.dumps(at_the_server(server, chosen.cases // 20, chosen.seed), indent=1))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

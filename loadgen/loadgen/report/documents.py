@@ -36,7 +36,7 @@ def load(text: str | bytes, name: str = "report") -> Report:
         raise ReportError(f"{name} has schemaVersion {version!r}; this version of loadgen reads {readable}")
     try:
         return Report.model_validate(_renamed(document) if version == "1" else document)
-    except ValidationError as error:
+    except (ValidationError, RecursionError) as error:
         raise ReportError(f"{name} is not a report of loadgen: {error}") from error
 
 

@@ -1,8 +1,9 @@
-"""Random and broken objects, a few of each kind; `tests/fuzz/operator_targets.py` has the long run."""
+"""Random and broken objects, a few of each kind; `make fuzz` has the long run."""
 
 import pytest
 
-from fuzz.operator_targets import TARGETS, run
+from fuzz.cases import run
+from fuzz.operator_targets import TARGETS
 
 
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)

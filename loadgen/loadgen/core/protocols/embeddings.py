@@ -29,7 +29,11 @@ _decode = msgspec.json.Decoder(_Answer).decode
 
 def decode(body: bytes) -> ChunkKind:
     """The body of an answer. Raises ParseError."""
-    answer = strictly(_decode, body, "an answer with embeddings")
+    return strictly(_read, body, "an answer with embeddings")
+
+
+def _read(body: bytes) -> ChunkKind:
+    answer = _decode(body)
     if wrong := error_of(answer.error):
         return ChunkKind(error=wrong)
     found = answer.data or ()

@@ -77,10 +77,13 @@ def in_session(inputs: bytes, session: str) -> bytes:
 
 
 def decode_call(event: Event) -> ChunkKind:
-    """An event of GET …/call/NAME/EVENT_ID."""
+    """An event of GET …/call/NAME/EVENT_ID. Raises ParseError."""
     if event.event == b"heartbeat" or event.event is None:
         return NOTHING
-    data = strictly(_decode_any, event.data, _MESSAGE)
+    return strictly(lambda data: _called(event, _decode_any(data)), event.data, _MESSAGE)
+
+
+def _called(event: Event, data: Any) -> ChunkKind:
     if event.event == b"error":
         return _failed(data)
     output = _is_output(data)
@@ -90,8 +93,12 @@ def decode_call(event: Event) -> ChunkKind:
 
 
 def decode_join(event: Event) -> ChunkKind:
-    """A message of GET …/queue/data."""
-    message = strictly(_decode_message, event.data, _MESSAGE)
+    """A message of GET …/queue/data. Raises ParseError."""
+    return strictly(_joined, event.data, _MESSAGE)
+
+
+def _joined(body: bytes) -> ChunkKind:
+    message = _decode_message(body)
     if message.msg == "unexpected_error" or not message.success:
         return _failed(message.message or (message.output and message.output.error) or message.title or message.msg)
     data = message.output.data if message.output is not None else None
@@ -109,8 +116,12 @@ STREAMED: Mapping[GradioProtocol, Callable[[Event], ChunkKind]] = {
 
 
 def decode_predict(body: bytes) -> ChunkKind:
-    """The answer of POST /run/NAME."""
-    answer = strictly(_decode_output, body, _MESSAGE)
+    """The answer of POST /run/NAME. Raises ParseError."""
+    return strictly(_predicted, body, _MESSAGE)
+
+
+def _predicted(body: bytes) -> ChunkKind:
+    answer = _decode_output(body)
     return _failed(answer.error) if answer.error else ChunkKind(_is_output(answer.data), done=True, over=True)
 
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-from loadgen.core.protocols.posted import Posted
+from loadgen.core.protocols.posted import UNREADABLE, Posted, strictly
 from loadgen.core.protocols.sse import ParseError
 from loadgen.model.requests import OpenAIChat
 
@@ -110,6 +110,7 @@ BROKEN_OFF = frozenset(
     {"error", "abort", "aborted", "cancelled", "canceled", "timeout", "insufficient_system_resource"}
 )
 """Finish reasons of answers that the server did not finish. Others, known or not, are ends as the model or the plan wanted."""
+_MESSAGE = "a message of OpenAI's protocol"
 _decode_chunk = msgspec.json.Decoder(_Chunk).decode
 _decode_bare_error = msgspec.json.Decoder(_BareError).decode
 _decode_any = msgspec.json.Decoder().decode
@@ -119,23 +120,34 @@ def decode(data: bytes) -> ChunkKind:
     """One event's data, or the body of an answer that was not streamed. Raises ParseError."""
     try:
         chunk = _decode_chunk(data)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        if data == b"[DONE]":
-            return DONE
-        if not isinstance(error, msgspec.ValidationError) or data.strip() == b"[DONE]":
-            return _not_json(data, error)
-        chunk = _leniently(data)
+        if chunk.error is None and chunk.choices is not None:
+            return _kind(chunk)
+    except UNREADABLE:
+        pass
+    return strictly(_unusual, data, _MESSAGE)
+
+
+def _unusual(data: bytes) -> ChunkKind:
+    """What is no plain chunk: an end, an error, no JSON at all, or JSON of another shape."""
+    if (bare := data.strip()) in (b"[DONE]", b""):
+        return DONE if bare else NOTHING
+    chunk = _chunk(data)
     if wrong := error_of(chunk.error):
         return ChunkKind(error=wrong)
     return _kind(chunk) if chunk.choices is not None else _without_choices(data, chunk)
 
 
-def text(data: bytes) -> str:
-    """What a message that `decode` took says: content, a refusal or a completion's text; reasoning and calls are not said."""
+def _chunk(data: bytes) -> _Chunk:
     try:
-        choices = _decode_chunk(data).choices or ()
+        return _decode_chunk(data)
     except msgspec.ValidationError:
-        choices = _leniently(data).choices or ()
+        return _leniently(data)
+
+
+def text(data: bytes) -> str:
+    """What a message that `decode` took says: content, a refusal or a completion's text; reasoning and calls are not said.
+    Raises ParseError."""
+    choices = strictly(_chunk, data, _MESSAGE).choices or ()
     return "".join(_said(choice) for choice in choices[:1])
 
 
@@ -147,25 +159,13 @@ def _said(choice: _Choice) -> str:
     return content or ""
 
 
-def _not_json(data: bytes, error: Exception) -> ChunkKind:
-    text = data.strip()
-    if text == b"[DONE]":
-        return DONE
-    if not text:
-        return NOTHING
-    raise ParseError(f"not a message of OpenAI's protocol: {error}") from error
-
-
 def _leniently(data: bytes) -> _Chunk:
     """JSON of an unusual shape: what is usable of it. Raises ParseError where it is no object with a list of choices."""
-    try:
-        found = _decode_any(data)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise ParseError(f"not a message of OpenAI's protocol: {error}") from error
+    found = _decode_any(data)
     choices = found.get("choices") if isinstance(found, dict) else ()
     listed = isinstance(choices, list) and all(isinstance(one, dict) for one in choices)
     if not isinstance(found, dict) or not (listed or choices is None):
-        raise ParseError(f"not a message of OpenAI's protocol: {data[:60]!r}")
+        raise ParseError(f"not {_MESSAGE}: {data[:60]!r}")
     kept = None if choices is None else [_usable(choice, _Choice) for choice in choices]
     return _Chunk(kept, _Usage(_count(found.get("usage"))), found.get("error"))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
@@ -39,9 +39,14 @@ class Posted:
     """Of a stream: what ends it well."""
 
 
-def strictly(decode: Callable[[bytes], T], data: bytes, what: str) -> T:
-    """What is decoded, which has to be `what`. Raises ParseError."""
+UNREADABLE: Final = (msgspec.MsgspecError, RecursionError, UnicodeError)
+"""Whatever decoding breaks off with: no JSON, of another shape, nested deeper than the stack, texts that are none."""
+
+
+def strictly(read: Callable[[bytes], T], data: bytes, what: str) -> T:
+    """What is read, which has to be `what`: the one door through which a server's bytes come in. Raises ParseError, and
+    nothing else, whatever the bytes are and wherever in reading them it shows."""
     try:
-        return decode(data)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        return read(data)
+    except UNREADABLE as error:
         raise ParseError(f"not {what}: {error}") from error

@@ -5,6 +5,7 @@ A run's bearer token is read from a file, compared in constant time, and never l
 
 import asyncio
 import hmac
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +20,7 @@ from loadgen.runtime.worker.supervisor import AlreadyArmedError, NotReadyError, 
 BODY_LIMIT = 65536
 TOKEN_HEADER = "X-Loadtest-Token"  # noqa: S105 - a header's name
 OPEN_PATHS = frozenset({"/healthz"})
+_NUMBER = re.compile(r"[0-9]{1,18}")
 
 T = TypeVar("T")
 
@@ -75,7 +77,7 @@ async def read(request: web.Request, shape: type[T]) -> T:
     """The request's body, or a 400 that names what is wrong."""
     try:
         return msgspec.json.decode(await request.read() or b"{}", type=shape)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
         sentence = msgspec.json.encode({"error": str(error)}).decode()
         raise web.HTTPBadRequest(text=sentence, content_type="application/json") from error
 
@@ -136,8 +138,8 @@ class Control:
     async def deltas(self, request: web.Request) -> web.Response:
         """GET /v1/deltas?after=K"""
         after = request.query.get("after", "0")
-        if not after.isdecimal() or int(after) > len(self._supervisor.deltas):
-            return refuse(400, f"after={after!r} is not the number of a delta: 0 … {len(self._supervisor.deltas)}")
+        if not _NUMBER.fullmatch(after) or int(after) > len(self._supervisor.deltas):
+            return refuse(400, f"after={after[:60]!r} is not the number of a delta: 0 … {len(self._supervisor.deltas)}")
         self._note(int(after))
         return web.Response(body=self._supervisor.snapshot(int(after)), content_type="application/msgpack")
 
