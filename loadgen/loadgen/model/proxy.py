@@ -7,6 +7,7 @@ clock, so a step of the wall clock makes no fault longer or shorter.
 
 from decimal import Decimal
 from enum import StrEnum
+from typing import ClassVar
 
 from msgspec import UNSET, Struct, UnsetType, field
 
@@ -14,6 +15,9 @@ from loadgen.model.wire import Sparse
 
 LONGEST_DELAY_MILLISECONDS = 600_000
 LONGEST_FAULT_SECONDS = 86_400
+MARK = "X-Loadtest-Request"
+"""The header by which a request that goes through the proxy tells its name."""
+LOWEST_STATUS, HIGHEST_STATUS = 400, 599
 SLOWEST, FASTEST = 1_000, 10_000_000_000
 """Bytes per second that a line may be narrowed to. Slower than that, a piece of some hundred bytes would take a second."""
 PULSES_A_STATE = 600
@@ -63,6 +67,29 @@ class PartitionOrder(Struct, rename="camel", forbid_unknown_fields=True):
     connections_percent: int = 100
 
 
+class HttpAbortOrder(Struct, rename="camel", forbid_unknown_fields=True):
+    """End requests before they reach the target."""
+
+    connections_percent: ClassVar[int] = 100
+    request: str | None = None
+    """Of this name only."""
+    percent: Decimal = Decimal(100)
+    """Of the requests."""
+    status_code: int | None = None
+    """What the proxy answers instead of the target; else the connection is reset."""
+
+
+class HttpDelayOrder(Struct, rename="camel", forbid_unknown_fields=True):
+    """Hold requests back on their way to the target."""
+
+    connections_percent: ClassVar[int] = 100
+    delay_milliseconds: int
+    request: str | None = None
+    """Of this name only."""
+    percent: Decimal = Decimal(100)
+    """Of the requests."""
+
+
 class FaultOrder(Struct, rename="camel", forbid_unknown_fields=True):
     """Body of `PUT /v1/faults/{name}`: exactly one of the kinds."""
 
@@ -73,6 +100,8 @@ class FaultOrder(Struct, rename="camel", forbid_unknown_fields=True):
     loss: LossOrder | UnsetType = UNSET
     bandwidth: BandwidthOrder | UnsetType = UNSET
     partition: PartitionOrder | UnsetType = UNSET
+    http_abort: HttpAbortOrder | UnsetType = UNSET
+    http_delay: HttpDelayOrder | UnsetType = UNSET
 
     @property
     def kinds(self) -> dict[str, "Details"]:
@@ -80,7 +109,7 @@ class FaultOrder(Struct, rename="camel", forbid_unknown_fields=True):
         return {kind: found for kind in KINDS if (found := getattr(self, kind)) is not UNSET}
 
 
-Details = DelayOrder | LossOrder | BandwidthOrder | PartitionOrder
+Details = DelayOrder | LossOrder | BandwidthOrder | PartitionOrder | HttpAbortOrder | HttpDelayOrder
 KINDS = tuple(name for name in FaultOrder.__struct_fields__ if name not in ("run", "duration_seconds"))
 
 

@@ -67,6 +67,27 @@ FAULT_START = each(
     "stage ' + f.startInStage",
     "faults[].startAfterSeconds must be less than durationSeconds of its stage",
 )
+ASKED_OF = "has(f.httpAbort) && has(f.httpAbort.request) ? f.httpAbort.request : f.httpDelay.request"
+FAULT_REQUEST = each(
+    "faults",
+    "f",
+    "(has(f.httpAbort) && has(f.httpAbort.request) || has(f.httpDelay) && has(f.httpDelay.request)) "
+    f"&& !self.requests.exists(r, r.name == ({ASKED_OF}))",
+    f"'faults[' + f.name + ']: request ' + ({ASKED_OF}) + ' is no request: must be the name of a request in requests'",
+    "request of a fault must be the name of a request in requests",
+)
+FAULT_READS = Rule(
+    "!has(self.faults) || !self.faults.exists(f, has(f.httpAbort) || has(f.httpDelay)) || (has(self.target.serviceRef) "
+    "? self.target.serviceRef.scheme != 'HTTPS' : !self.target.url.startsWith('https:'))",
+    "httpAbort and httpDelay must read requests, which TLS hides: use networkPartition, networkLoss or networkDelay",
+    field=".faults",
+)
+PERCENT = Rule(
+    "type(self.percent) == int ? self.percent > 0 && self.percent <= 100 "
+    ": double(self.percent) > 0.0 && double(self.percent) <= 100.0",
+    'percent: use more than 0 and at most 100, such as "0.5"',
+    field=".percent",
+)
 FAULT_FITS = each(
     "faults",
     "f",
@@ -254,14 +275,8 @@ RULES: dict[type[Model], tuple[Rule, ...]] = {
             field=".correlationPercent",
         ),
     ),
-    faults.NetworkLoss: (
-        Rule(
-            "type(self.percent) == int ? self.percent > 0 && self.percent <= 100 "
-            ": double(self.percent) > 0.0 && double(self.percent) <= 100.0",
-            'percent: use more than 0 and at most 100, such as "0.5"',
-            field=".percent",
-        ),
-    ),
+    faults.NetworkLoss: (PERCENT,),
+    faults.ByRequest: (PERCENT,),
     worker.WorkerTemplate: (
         harmless("labels", worker.HARMLESS_LABELS),
         harmless("annotations", worker.HARMLESS_ANNOTATIONS),
@@ -311,6 +326,8 @@ RULES: dict[type[Model], tuple[Rule, ...]] = {
             field=".scaling",
         ),
         FAULT_STAGE,
+        FAULT_REQUEST,
+        FAULT_READS,
         FAULT_START,
         FAULT_FITS,
         Rule(

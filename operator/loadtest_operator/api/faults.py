@@ -4,17 +4,35 @@ A kind is a model and a member of `Fault`; who makes it stands in `core.faults.p
 written here as the proxy takes it (`loadgen.model.proxy`).
 """
 
+from decimal import Decimal
 from typing import Annotated, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from loadgen.model.base import Model, Number, require_exactly_one
 from loadgen.model.plan import Criterion
-from loadgen.model.proxy import FASTEST, LONGEST_DELAY_MILLISECONDS, SLOWEST, Breaking
+from loadgen.model.proxy import (
+    FASTEST,
+    HIGHEST_STATUS,
+    LONGEST_DELAY_MILLISECONDS,
+    LOWEST_STATUS,
+    SLOWEST,
+    Breaking,
+)
 from loadgen.model.requests import Name
 from loadtest_operator.api.meta import Seconds, SecondsOrNone
 
 Share = Annotated[int, Field(ge=1, le=100)]
+
+
+def _some(value: Number) -> Number:
+    if not 0 < value <= 100:
+        raise ValueError(f'{value} is no share: use more than 0 and at most 100, such as "0.5"')
+    return value
+
+
+Percent = Annotated[Number, AfterValidator(_some)]
+"""Its twin in CEL stands at every model that has one."""
 
 
 class ByConnection(Model):
@@ -55,18 +73,11 @@ class NetworkDelay(ByConnection):
 class NetworkLoss(ByConnection):
     """Loses a share of what the target sends. Each piece that is lost breaks its connection there."""
 
-    percent: Number
+    percent: Percent
     """How many in a hundred pieces (reads from the target) are lost: more than 0, at most 100. A streamed answer has one for about
     every token, so a few in a hundred break most streams."""
     breaking: Breaking = Breaking.RESET
     """Reset: both ends see the connection reset. BlackHole: nothing comes any more until the fault is gone. Default Reset."""
-
-    @field_validator("percent")
-    @classmethod
-    def _some(cls, value: Number) -> Number:
-        if not 0 < value <= 100:
-            raise ValueError(f'{value} is no share: use more than 0 and at most 100, such as "0.5"')
-        return value
 
 
 class NetworkBandwidth(ByConnection):
@@ -84,12 +95,38 @@ class NetworkPartition(ByConnection):
     what was sent meanwhile arrives when the fault is gone. Default Reset."""
 
 
-FAULT_KINDS = ("network_delay", "network_loss", "network_bandwidth", "network_partition")
+class ByRequest(Model):
+    """What may hit requests of one name."""
+
+    request: Name | None = None
+    """Name of a request in requests that it hits. Default: all."""
+    percent: Percent = Decimal(100)
+    """How many in a hundred of these requests are hit: more than 0, at most 100. Default 100."""
+
+
+class HttpAbort(ByRequest):
+    """Ends requests before they reach the target."""
+
+    status_code: Annotated[int, Field(ge=LOWEST_STATUS, le=HIGHEST_STATUS)] | None = None
+    """What is answered instead, 400 to 599. Default: no answer, the connection is reset."""
+
+
+class HttpDelay(ByRequest):
+    """Holds requests back on their way to the target."""
+
+    delay_milliseconds: Annotated[int, Field(ge=1, le=LONGEST_DELAY_MILLISECONDS)]
+    """Added delay in milliseconds."""
+
+
+FAULT_KINDS = (
+    *("network_delay", "network_loss", "network_bandwidth", "network_partition"),
+    *("http_abort", "http_delay"),
+)
 """Members of a Fault that say what it is."""
 
 
 class Fault(Model):
-    """A fault for a window of the run. Exactly one of the members network… says which."""
+    """A fault for a window of the run. Exactly one of the members network… and http… says which."""
 
     name: Name
     """Name in the results."""
@@ -109,6 +146,10 @@ class Fault(Model):
     """Narrows the lines to the target and back."""
     network_partition: NetworkPartition | None = None
     """Cuts the target off."""
+    http_abort: HttpAbort | None = None
+    """Ends requests before they reach the target."""
+    http_delay: HttpDelay | None = None
+    """Holds requests back on their way to the target."""
     tolerate: Annotated[tuple[Criterion, ...], Field(max_length=8)] = ()
     """Bounds over the fault's window; the thresholds are judged over the rest of the run."""
 
@@ -120,3 +161,8 @@ class Fault(Model):
     def kind(self) -> str:
         """Which of its members says what it is."""
         return next(kind for kind in FAULT_KINDS if getattr(self, kind) is not None)
+
+    @property
+    def by_request(self) -> ByRequest | None:
+        """What is to be known of requests for it; None where connections are enough."""
+        return self.http_abort or self.http_delay

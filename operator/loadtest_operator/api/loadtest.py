@@ -8,6 +8,7 @@ Every rule between fields stands twice: as a validator here (command line, opera
 from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_camel
 
 from loadgen.model.access import Access, refuse_twice_given
 from loadgen.model.base import Model, require_exactly_one
@@ -87,8 +88,7 @@ class Target(Access):
 
     @model_validator(mode="after")
     def _tls_is_spoken(self) -> Self:
-        secure = self.service_ref.scheme == "HTTPS" if self.service_ref else str(self.url).startswith("https:")
-        if self.tls is not None and not secure:
+        if self.tls is not None and not self.secure:
             raise ValueError("tls needs a target on https: set serviceRef.scheme: HTTPS, or a url with https://")
         return self
 
@@ -100,6 +100,11 @@ class Target(Access):
                 "URL cannot be watched; use serviceRef, or leave workloadRef out"
             )
         return self
+
+    @property
+    def secure(self) -> bool:
+        """Whether TLS is spoken."""
+        return self.service_ref.scheme == "HTTPS" if self.service_ref else str(self.url).startswith("https:")
 
     @property
     def access(self) -> Access:
@@ -304,8 +309,20 @@ class LoadTestSpec(Plan):
             raise ValueError(f"{where} {name!r} is no stage: one of {some(stages)}")
         return stages[name]
 
+    def _check_fault_of_requests(self, fault: Fault, where: str) -> None:
+        if fault.by_request is None:
+            return
+        names = [request.name for request in self.requests]
+        if fault.by_request.request not in (None, *names):
+            raise ValueError(f"{where}.request {fault.by_request.request!r} is no request: one of {some(names)}")
+        if self.target.secure:
+            raise ValueError(
+                f"{where} must read requests, which TLS hides: use networkPartition, networkLoss or networkDelay"
+            )
+
     def _check_fault(self, fault: Fault) -> None:
         where = f"faults[{fault.name}]"
+        self._check_fault_of_requests(fault, f"{where}.{to_camel(fault.kind)}")
         stage = self._stage(fault.start_in_stage, f"{where}.startInStage")
         if fault.start_after_seconds >= stage.duration_seconds:
             raise ValueError(

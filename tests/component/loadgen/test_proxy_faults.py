@@ -9,11 +9,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from plans import a_plan
+from runs import run
+from servers import OK, Script, serving
 
 from component.loadgen.test_proxy import ask, faults, proxied
+from fakes.bad import request
+from loadgen.model.plan import Metric
 from loadgen.model.proxy import KINDS, DelayOrder, FaultOrder, PartitionOrder
 from loadgen.runtime.clock import MILLISECOND, SECOND, monotonic_ns
-from loadgen.runtime.proxy.effects import EFFECTS, Delay, Step, Way
+from loadgen.runtime.proxy.effects import EFFECTS, Delay, Step, Way, request_of
 from loadgen.runtime.proxy.injections import Injection, effect_of
 
 BLOB = random.Random(1).randbytes(60_000)
@@ -255,3 +260,69 @@ def test_the_share_keeps_no_rhythm() -> None:
     assert sum(hit) == pytest.approx(300, abs=3)
     assert sum(hit[::2]) == pytest.approx(150, abs=5)
     assert sum(hit[::3]) == pytest.approx(100, abs=5)
+
+
+def counting(seen: list[str]) -> Script:
+    """Says OK, and by their methods which requests came."""
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            seen.append((await request(reader)).split(b" ", 1)[0].decode())
+            writer.write(OK)
+
+    return script
+
+
+HTTP_FAULTS = {
+    "every request of one name is answered by the proxy": ({"request": "buy", "statusCode": 503}, {"Http503"}, 30, 30),
+    "every request of one name is reset": ({"request": "buy"}, {"ConnectionLost"}, 30, 30),
+    "half of them": ({"request": "buy", "percent": "50", "statusCode": 429}, {"Http429"}, 3, 27),
+}
+PAGES = (
+    {"name": "buy", "http": {"path": "/", "method": "POST", "body": "x" * 3000}},
+    {"name": "look", "http": {"path": "/"}},
+)
+
+
+@pytest.mark.parametrize(("order", "errors", "least", "most"), HTTP_FAULTS.values(), ids=HTTP_FAULTS)
+async def test_requests_of_one_name_are_aborted(order: dict[str, Any], errors: set[str], least: int, most: int) -> None:
+    """On the same path of the same server the others go through; what was aborted never reached it."""
+    seen: list[str] = []
+    async with serving(counting(seen)) as url, proxied(url) as (through, control):
+        body = {"run": 1, "durationSeconds": 30, "httpAbort": order}
+        await ask(control, "PUT", "/v1/faults/f", body)
+        tally, _ = await run(a_plan([*PAGES], {"arrivalRate": 60}), url, via=through.removeprefix("http://"))
+        felt = (await faults(control))["f"]["effects"]
+
+    buy, look = (tally.select(requests={index}).counts for index in range(2))
+    assert (look.errors, look.succeeded) == ({}, seen.count("GET"))
+    assert set(buy.errors) == errors
+    assert sum(buy.errors.values()) == felt
+    assert buy.succeeded == seen.count("POST")
+    assert least * buy.sent <= 30 * felt <= most * buy.sent
+
+
+async def test_requests_of_one_name_are_held_back() -> None:
+    """200 ms for one kind, and the others are as fast as without."""
+    async with serving(counting([])) as url, proxied(url) as (through, control):
+        body = {"run": 1, "durationSeconds": 30, "httpDelay": {"request": "buy", "delayMilliseconds": 200}}
+        await ask(control, "PUT", "/v1/faults/f", body)
+        tally, _ = await run(a_plan([*PAGES], {"arrivalRate": 60}), url, via=through.removeprefix("http://"))
+
+    buy, look = (tally.select(requests={index}).histogram(Metric.E2E_LATENCY) for index in range(2))
+    assert buy.percentile(1) >= 200_000
+    assert look.percentile(50) < 150_000
+
+
+READS = {
+    "a request": (b"GET /a?b HTTP/1.1\r\nX-Loadtest-Request: buy-2\r\nHost: x\r\n\r\n", "buy-2"),
+    "without a mark": (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", None),
+    "more of a body": (b"xx GET / HTTP/1.1\r\nX-Loadtest-Request: buy\r\n", None),
+    "TLS": (b"\x16\x03\x01\x02", None),
+}
+
+
+@pytest.mark.parametrize(("data", "name"), READS.values(), ids=READS)
+def test_the_name_of_a_request(data: bytes, name: str | None) -> None:
+    """Only what begins a request has one."""
+    assert request_of(data) == name

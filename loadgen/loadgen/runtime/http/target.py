@@ -42,6 +42,10 @@ class Target:
     """Name that a certificate must have, and SNI."""
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """What every request has besides its own headers."""
+    proxied: bool = False
+    """Whether a proxy stands before it, which is told the name of each request."""
+    mark: str = ""
+    """Of the requests to it; empty where nobody wants to know."""
     ca: str | None = field(default=None, repr=False)
     """Authorities to trust instead of the system's, PEM."""
 
@@ -72,6 +76,7 @@ class Target:
         found = header(access, material)
         return cls(
             host=proxy or host,
+            proxied=bool(proxy),
             port=int(proxy_port or port),
             secure=secure,
             base=parts.path.rstrip("/"),

@@ -19,6 +19,7 @@ from loadgen.core.protocols import gradio
 from loadgen.core.protocols.table import POSTED
 from loadgen.core.schedule.segment import Segment
 from loadgen.model.plan import Plan
+from loadgen.model.proxy import MARK
 from loadgen.model.references import NO_MATERIAL, Material
 from loadgen.model.requests import (
     Asked,
@@ -109,7 +110,11 @@ def kinds(
 ) -> tuple[Kind, ...]:
     """One per request of the plan, in its order. `bases`: for each, what stands before its path instead of the target's base."""
     bodies = BodyFactory(plan, segment, material)
-    targets = [replace(target, base=base) for base in bases] or [target] * len(plan.requests)
+    based = [replace(target, base=base) for base in bases] or [target] * len(plan.requests)
+    targets = [
+        replace(each, mark=request.name) if each.proxied else each
+        for each, request in zip(based, plan.requests, strict=True)
+    ]
     return tuple(_kind(request, index, bodies, targets[index], meter) for index, request in enumerate(plan.requests))
 
 
@@ -202,7 +207,8 @@ def _json_head(path: str, target: Target, *, stream: bool) -> bytes:
 
 
 def _head(method: str, path: str, headers: dict[str, str], target: Target) -> bytes:
-    """A request's head without its empty line; the plan's headers win over ours, the target's come last."""
+    """A request's head without its empty line; the plan's headers win over ours, the target's come last. The mark for a proxy is
+    the first, where it is always in the first packet."""
     defaults = {
         "Host": target.authority,
         "User-Agent": f"loadgen/{__version__}",
@@ -210,7 +216,7 @@ def _head(method: str, path: str, headers: dict[str, str], target: Target) -> by
         "Accept-Encoding": "identity",
     }
     given = {name.lower() for name in headers}
-    lines = [f"{method} {target.base}{path} HTTP/1.1"]
+    lines = [f"{method} {target.base}{path} HTTP/1.1", *([f"{MARK}: {target.mark}"] if target.mark else [])]
     lines += [f"{name}: {value}" for name, value in defaults.items() if name.lower() not in given]
     lines += [f"{name}: {value}" for name, value in (*headers.items(), *target.headers)]
     return "".join(f"{line}\r\n" for line in lines).encode("utf-8")

@@ -17,9 +17,11 @@ from pydantic.alias_generators import to_camel
 from loadgen.model.base import listed
 from loadgen.model.proxy import (
     FASTEST,
+    HIGHEST_STATUS,
     KINDS,
     LONGEST_DELAY_MILLISECONDS,
     LONGEST_FAULT_SECONDS,
+    LOWEST_STATUS,
     PULSES_A_STATE,
     SLOWEST,
     AtRest,
@@ -38,7 +40,7 @@ from loadgen.runtime.worker.control import BODY_LIMIT, as_json, guarded, health,
 def wrong_with(order: FaultOrder) -> str | None:
     """A sentence with the field, the value and what would do."""
     if len(order.kinds) != 1:
-        return f"the order has {', '.join(order.kinds) or 'no kind'}: give exactly one of {listed(KINDS)}"
+        return f"the order has {', '.join(map(to_camel, order.kinds)) or 'no kind'}: give exactly one of {listed([*map(to_camel, KINDS)])}"
     if not 0 < order.duration_seconds <= LONGEST_FAULT_SECONDS:
         return (
             f"durationSeconds is {order.duration_seconds}: use more than 0 and at most {LONGEST_FAULT_SECONDS}; "
@@ -46,7 +48,7 @@ def wrong_with(order: FaultOrder) -> str | None:
         )
     ((kind, details),) = order.kinds.items()
     wrong = _outside(details) or (_jitter(details) if isinstance(details, DelayOrder) else None)
-    return wrong and f"{kind}.{wrong}"
+    return wrong and f"{to_camel(kind)}.{wrong}"
 
 
 LIMITS: Mapping[str, tuple[int, int]] = {
@@ -54,14 +56,16 @@ LIMITS: Mapping[str, tuple[int, int]] = {
     "correlation_percent": (0, 100),
     "connections_percent": (1, 100),
     "percent": (0, 100),
+    "delay_milliseconds": (0, LONGEST_DELAY_MILLISECONDS),
+    "status_code": (LOWEST_STATUS, HIGHEST_STATUS),
     "bytes_per_second": (SLOWEST, FASTEST),
 }
 
 
 def _outside(details: Details) -> str | None:
     for field_name, (least, most) in LIMITS.items():
-        value = getattr(details, field_name, least)
-        if not least <= value <= most:
+        value = getattr(details, field_name, None)
+        if value is not None and not least <= value <= most:
             return f"{to_camel(field_name)} is {value}: use {least} to {most}"
     return None
 

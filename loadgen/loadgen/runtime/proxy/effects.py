@@ -7,6 +7,7 @@ in a black hole goes on when the fault has gone.
 """
 
 import random
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -14,11 +15,14 @@ from typing import Protocol
 
 from loadgen.model.proxy import (
     KINDS,
+    MARK,
     BandwidthOrder,
     Breaking,
     DelayOrder,
     Details,
     FaultOrder,
+    HttpAbortOrder,
+    HttpDelayOrder,
     LossOrder,
     PartitionOrder,
 )
@@ -44,6 +48,8 @@ class Step:
 
     way: Way
     size: int = 0
+    request: str | None = None
+    """Name of the request that begins with it, on its way to the target."""
 
 
 class Ruling(Enum):
@@ -52,8 +58,12 @@ class Ruling(Enum):
     PASS = auto()
     GATE = auto()
     RESET = auto()
+    ANSWER = auto()
+    """It does not get further: the proxy answers."""
 
 
+ANSWER = "HTTP/1.1 {} Fault\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_BEGIN = re.compile(rb"[A-Z]+ [^ \r\n]+ HTTP/1\.1\r\n" + MARK.encode() + rb": ([-a-z0-9]{1,40})\r\n")
 PASSED: tuple[int, Ruling] = 0, Ruling.PASS
 
 
@@ -73,6 +83,18 @@ class Effect(Protocol):
         """The most bytes that may pass at once; 0 where that is no matter."""
         ...
 
+    @property
+    def answer(self) -> bytes:
+        """What is answered instead of the target."""
+        ...
+
+
+def request_of(data: bytes) -> str | None:
+    """Name of the request that begins with these bytes. The generator sends one after the other on a connection and its mark
+    first, so a request is told by the beginning of a read alone; what somebody else sends has no name."""
+    found = _BEGIN.match(data)
+    return found[1].decode() if found else None
+
 
 def _broken(breaking: Breaking) -> tuple[int, Ruling]:
     return 0, Ruling.RESET if breaking is Breaking.RESET else Ruling.GATE
@@ -80,9 +102,10 @@ def _broken(breaking: Breaking) -> tuple[int, Ruling]:
 
 @dataclass(slots=True)
 class _Hole:
-    """A gate that opens when the fault is gone."""
+    """A gate that opens when the fault is gone. What most effects have in common."""
 
     piece: int = field(default=0, init=False)
+    answer: bytes = field(default=b"", init=False)
 
     def passes(self, _step: Step, _now: int) -> int | None:
         return None
@@ -131,11 +154,44 @@ class Partition(_Hole):
         return _broken(self.order.breaking)
 
 
+def _hits(order: HttpAbortOrder | HttpDelayOrder, step: Step) -> bool:
+    """Whether a request begins here that is meant, and whose turn it is."""
+    meant = step.request is not None and order.request in (None, step.request)
+    return meant and 100 * random.random() < order.percent
+
+
+@dataclass(slots=True)
+class HttpAbort(_Hole):
+    """Requests that end at the proxy, with an answer or a reset."""
+
+    order: HttpAbortOrder
+
+    def __post_init__(self) -> None:
+        if self.order.status_code is not None:
+            self.answer = ANSWER.format(self.order.status_code).encode()
+
+    def rule(self, step: Step) -> tuple[int, Ruling]:
+        if not _hits(self.order, step):
+            return PASSED
+        return 0, Ruling.ANSWER if self.answer else Ruling.RESET
+
+
+@dataclass(slots=True)
+class HttpDelay(_Hole):
+    """Requests that reach the target later."""
+
+    order: HttpDelayOrder
+
+    def rule(self, step: Step) -> tuple[int, Ruling]:
+        return (MILLISECOND * self.order.delay_milliseconds, Ruling.PASS) if _hits(self.order, step) else PASSED
+
+
 @dataclass(slots=True)
 class Bandwidth:
     """A line each way on which a piece takes its size over the rate, and the next begins after it."""
 
     order: BandwidthOrder
+    answer: bytes = field(default=b"", init=False)
     _free: dict[Way, int] = field(default_factory=dict)
 
     @property
@@ -156,6 +212,8 @@ EFFECTS: Mapping[str, Callable[..., Effect]] = {
     "loss": Loss,
     "bandwidth": Bandwidth,
     "partition": Partition,
+    "http_abort": HttpAbort,
+    "http_delay": HttpDelay,
 }
 if set(EFFECTS) != set(KINDS):
     raise TypeError(f"kinds of orders {sorted(KINDS)} and effects {sorted(EFFECTS)} do not match")

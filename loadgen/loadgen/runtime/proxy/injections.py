@@ -61,6 +61,8 @@ class Sentence:
     hold_ns: int = 0
     gates: tuple[Injection, ...] = ()
     reset: bool = False
+    answer: bytes = b""
+    """What the proxy answers instead of letting it through."""
 
 
 NOTHING = Sentence()
@@ -106,7 +108,7 @@ class Injections:
         """For a step of a connection that arrives now."""
         if not self.in_force:
             return NOTHING
-        hold, gates, reset = 0, [], False
+        hold, gates, reset, answer = 0, [], False, b""
         for injection in self.in_force:
             if injection not in met:
                 met[injection] = injection.chooses()
@@ -114,8 +116,9 @@ class Injections:
             injection.effects += (delay, ruling) != PASSED
             hold += delay
             reset |= ruling is Ruling.RESET
+            answer = answer or (injection.effect.answer if ruling is Ruling.ANSWER else b"")
             gates += [injection] if ruling is Ruling.GATE else []
-        return Sentence(hold, tuple(gates), reset)
+        return Sentence(hold, tuple(gates), reset, answer)
 
     def records(self) -> list[FaultRecord]:
         return [injection.record() for injection in self.known.values()]

@@ -20,7 +20,7 @@ from typing import cast
 
 from loadgen.runtime.clock import monotonic_ns
 from loadgen.runtime.pacing.alarm import Alarm, alarm
-from loadgen.runtime.proxy.effects import Step, Way
+from loadgen.runtime.proxy.effects import Step, Way, request_of
 from loadgen.runtime.proxy.injections import Injections, Met
 from loadgen.runtime.proxy.lane import Lane
 from loadgen.runtime.proxy.upstream import Upstream
@@ -28,6 +28,8 @@ from loadgen.runtime.proxy.upstream import Upstream
 OWN_MEANS = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM})
 """Why a connection to the target cannot even be tried."""
 BACKLOG = 4096
+LINGER_SECONDS = 5.0
+"""For a worker to close a connection on which the proxy has answered."""
 _RESET = struct.pack("ii", 1, 0)
 
 
@@ -61,15 +63,21 @@ class _Side(asyncio.Protocol):
         piece = self.proxy.injections.piece() or len(data)
         for begin in range(0, len(data), piece):
             part = data[begin : begin + piece] if piece < len(data) else data
-            self._later(partial(self._write, part), len(part))
+            self._later(partial(self._write, part), len(part), None if begin else self.name_of(data))
 
-    def _later(self, act: Callable[[], None], size: int = 0) -> None:
+    def name_of(self, _data: bytes) -> str | None:
+        """Of the request that begins with it."""
+        return None
+
+    def _later(self, act: Callable[[], None], size: int = 0, request: str | None = None) -> None:
         if self.transport is None or self.transport.is_closing():
             return  # nobody is left to feel it
-        step = Step(self.way, size)
+        step = Step(self.way, size, request)
         sentence = self.proxy.injections.sentence(self.met, step)
         if sentence.reset:
             self.break_off()
+        elif sentence.answer and self.peer is not None:
+            self.peer.answer(sentence.answer)
         else:
             self.lane.put(act, step, sentence)
 
@@ -112,6 +120,10 @@ class _Side(asyncio.Protocol):
         else:
             self.transport.close()
 
+    def answer(self, data: bytes) -> None:
+        """Instead of the peer, which goes; only the end towards the worker is asked to."""
+        raise NotImplementedError
+
     def break_off(self) -> None:
         """A fault breaks the connection: both ends see a reset."""
         for side in (self, self.peer):
@@ -147,6 +159,9 @@ class _Target(_Side):
         super().__init__(client.proxy, client.met)
         self.peer = client
 
+    def name_of(self, data: bytes) -> str | None:
+        return request_of(data) if self.proxy.injections.in_force else None
+
 
 class _Client(_Side):
     """The end towards the worker."""
@@ -156,7 +171,7 @@ class _Client(_Side):
     def __init__(self, proxy: "Proxy") -> None:
         super().__init__(proxy, {})
         self._early: list[bytes] = []
-        self._early_end = False
+        self._early_end = self._answered = False
         self._opening: asyncio.Task[None] | None = None
         self.target: _Side | None = None
 
@@ -169,6 +184,8 @@ class _Client(_Side):
         if self.peer is not None:
             self.peer.forward(data)
             return
+        if self._answered:
+            return
         # uvloop begins to read after connection_made, whatever was asked of the transport there: keep what comes early.
         self._early.append(data)
         if self.transport is not None:
@@ -176,6 +193,8 @@ class _Client(_Side):
 
     def eof_received(self) -> bool:
         self._early_end = self.peer is None
+        if self._answered:
+            self.drop(reset=False)
         return super().eof_received()
 
     async def _open(self) -> None:
@@ -206,6 +225,17 @@ class _Client(_Side):
             target.finish()
         elif self.transport is not None:
             self.transport.resume_reading()
+
+    def answer(self, data: bytes) -> None:
+        """The connection serves no more requests. It stays open to be closed by the worker: a close while more of the request
+        comes would be a reset that overtakes the answer."""
+        target, self.peer, self.target, self._answered = self.peer, None, None, True
+        if target is not None:
+            target.peer = None
+            target.lane.clear()
+            target.drop_now(reset=True)
+        self._later(partial(self._write, data), len(data))
+        asyncio.get_running_loop().call_later(LINGER_SECONDS, lambda: self.drop_now(reset=False))
 
     def drop(self, *, reset: bool) -> None:
         self._later(lambda: self.drop_now(reset=reset))

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from pydantic.alias_generators import to_camel
+
 from loadgen.model.proxy import KINDS
 from loadtest_operator.api.faults import Fault
 from loadtest_operator.core.actions import Create, Delete
@@ -31,6 +33,8 @@ ORDERED: Mapping[str, str] = {
     "network_loss": "loss",
     "network_bandwidth": "bandwidth",
     "network_partition": "partition",
+    "http_abort": "http_abort",
+    "http_delay": "http_delay",
 }
 """Members of a Fault, and how the proxy calls them."""
 if set(ORDERED.values()) != set(KINDS):
@@ -44,7 +48,7 @@ def _order(observed: Observed, fault: Fault) -> Order:
     return {
         "run": observed.status.run.number,
         "durationSeconds": fault.duration_seconds,
-        ORDERED[fault.kind]: getattr(fault, fault.kind).model_dump(mode="json", by_alias=True),
+        to_camel(ORDERED[fault.kind]): getattr(fault, fault.kind).model_dump(mode="json", by_alias=True),
     }
 
 
