@@ -26,6 +26,7 @@ from kubectl_loadtest.views import ending, screen
 from loadgen.model.errors import ExitCode
 from loadgen.model.report import Verdict
 from loadgen.report import documents, terminal
+from loadtest_operator.api.status import LoadTestStatus
 
 if TYPE_CHECKING:
     from kubectl_loadtest.kube.cluster import Cluster
@@ -68,6 +69,7 @@ NamespaceOption = Annotated[str | None, typer.Option("--namespace", "-n", help="
 ContextOption = Annotated[str | None, typer.Option(help="Context of the kubeconfig. Default: the current one.")]
 KubeconfigOption = Annotated[str | None, typer.Option(help="Default: KUBECONFIG, then ~/.kube/config.")]
 WaitOption = Annotated[bool, typer.Option("--wait", help="Show the run until its verdict, which is the exit code.")]
+NumberOption = Annotated[int | None, typer.Option("--run", min=1, help="Number of the run. Default: the last one.")]
 TimeoutOption = Annotated[str | None, typer.Option(help="Stop waiting after this: 90s, 10m, 1h. The run goes on.")]
 
 
@@ -115,9 +117,7 @@ def watch(
 @app.command()
 def report(
     name: NameArgument,
-    number: Annotated[
-        int | None, typer.Option("--run", min=1, help="Number of the run. Default: the last one.")
-    ] = None,
+    number: NumberOption = None,
     html: Annotated[Path | None, typer.Option(help="Write it here as one page that stands alone.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print it as JSON, as `loadgen report` reads it.")] = False,
     namespace: NamespaceOption = None,
@@ -128,13 +128,8 @@ def report(
     from kubectl_loadtest.core.around import surroundings
     from loadgen.report.html import page
 
-    cluster = _cluster(kubeconfig, context, namespace)
-    body = cluster.get(words.object_name(name, "name of a LoadTest"))
-    status = status_of(body)
-    chosen = stored.kept(body["metadata"]["name"], status, number)
-    parts = [stored.data_of(part, cluster.config_map(part.name)) for part in chosen.parts]
-    found = stored.read(chosen, parts)
-    around = surroundings(f"{cluster.namespace}/{body['metadata']['name']} run {chosen.number}", chosen, found, status)
+    title, chosen, found, status = _stored(_cluster(kubeconfig, context, namespace), name, number)
+    around = surroundings(title, chosen, found, status)
     for note in around.notes:
         screen.tell(f"note: {note}")
     if html is not None:
@@ -147,6 +142,32 @@ def report(
         for table in around.tables:
             rows = (" · ".join(filter(None, row)) for row in table.rows)
             screen.say("\n  ".join([f"\n{table.title}", *rows, *table.notes]))
+
+
+@app.command()
+def whatif(
+    name: NameArgument,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="NAME=VALUE, as often as wanted: min, max, target, tolerance, … An unknown name lists all."
+        ),
+    ] = None,
+    number: NumberOption = None,
+    namespace: NamespaceOption = None,
+    context: ContextOption = None,
+    kubeconfig: KubeconfigOption = None,
+) -> None:
+    """What a run's autoscaler would have done with other settings; says so where the run does not tell (exit code 3)."""
+    from kubectl_loadtest.core import whatif as asking
+    from kubectl_loadtest.views import whatif as view
+
+    title, _, found, _ = _stored(_cluster(kubeconfig, context, namespace), name, number)
+    prediction = asking.answered(found, settings or ())
+    screen.say(f"LoadTest {title}: what if {', '.join(settings or ()) or 'nothing were changed'}")
+    screen.show(view.table(prediction))
+    for sentence in view.sentences(prediction):
+        screen.say(sentence)
 
 
 @app.command()
@@ -237,6 +258,18 @@ def _cluster(kubeconfig: str | None, context: str | None, namespace: str | None)
     if namespace is not None:
         words.object_name(namespace, "namespace")
     return Cluster(connect(kubeconfig, context, namespace))
+
+
+def _stored(
+    cluster: "Cluster", name: str, number: int | None
+) -> tuple[str, stored.Kept, stored.Stored, LoadTestStatus]:
+    """A run's report, once its checksum was compared, with the run's name."""
+    body = cluster.get(words.object_name(name, "name of a LoadTest"))
+    status = status_of(body)
+    chosen = stored.kept(body["metadata"]["name"], status, number)
+    parts = [stored.data_of(part, cluster.config_map(part.name)) for part in chosen.parts]
+    title = f"{cluster.namespace}/{body['metadata']['name']} run {chosen.number}"
+    return title, chosen, stored.read(chosen, parts), status
 
 
 def _namespace(wanted: manifest.Manifest, option: str | None) -> str | None:

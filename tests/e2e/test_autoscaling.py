@@ -1,5 +1,7 @@
 """A real autoscaler on more than CPU, with a real model behind it: the local cluster's metrics API answers from Prometheus."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -7,7 +9,7 @@ from typing import Any
 import pytest
 from cluster import SAMPLES, Object
 from operator_process import OperatorProcess
-from workplace import LOCAL, PatientCluster, operating, workplace
+from workplace import LOCAL, PatientCluster, loadtest, operating, service, workplace
 
 pytestmark = [
     pytest.mark.heavy,
@@ -132,6 +134,53 @@ def test_cpu_and_requests_per_second_at_once_up_and_down(
     first = scaling["scaleUps"][0]
     times = [datetime.fromisoformat(first[step]) for step in ("loadStepTime", "decidedTime", "servingTime")]
     assert times == sorted(times), first
+
+
+def test_a_real_run_is_reproduced_and_another_setting_predicted(
+    cluster: PatientCluster, operator: OperatorProcess
+) -> None:
+    """The stored run is enough to play it again: within the stated error of what the real autoscaler did."""
+    cluster.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "custom-metrics"},
+            "data": {"requests_per_second": REQUESTS},
+        }
+    )
+    cluster.apply(service("paced"))
+    scale_on(cluster, "target", external("requests_per_second", "3"), maxReplicas=4)
+    cluster.settle("target", replicas=1, seconds=60)
+    stages = [
+        {"name": "low", "durationSeconds": 20, "arrivalRate": 1},
+        {"name": "peak", "durationSeconds": 80, "arrivalRate": 9},
+        {"name": "calm", "durationSeconds": 70, "arrivalRate": 1},
+    ]
+    body = loadtest("paced")
+    body["spec"]["load"]["stages"] = stages
+    body["spec"]["scaling"] = {"settleSeconds": 10}
+    cluster.apply(body)
+    status = cluster.finished("paced", seconds=260)
+
+    assert operator.alive
+    assert status["scaling"]["replicas"]["peak"] >= 3, status["scaling"]
+    (served,) = status["scaling"]["metrics"]
+    assert (served["type"], served["target"]) == ("External", "3")
+    said = plugin(cluster, "whatif", "paced", "--set", "max=2")
+    print(said)
+    rows = {line[:26].strip(): line[26:].split() for line in said.splitlines()}
+    happened, replayed, predicted = map(int, rows["replica-seconds"])
+    assert abs(replayed - happened) <= 0.2 * happened
+    assert rows["at most"][-1] == "2"
+    assert predicted < happened
+
+
+def plugin(cluster: PatientCluster, *words: str) -> str:
+    """What kubectl-loadtest prints; it must end well."""
+    command = [sys.executable, "-m", "kubectl_loadtest", *words, "-n", cluster.namespace]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def asks_for_more(cluster: PatientCluster, name: str) -> set[str]:

@@ -10,21 +10,23 @@ COMMANDS = {
     "run": "apply a LoadTest from a file and run it",
     "watch": "follow a run",
     "report": "show a stored report",
+    "whatif": "ask what an autoscaler would have done with other settings",
     "rerun": "run a LoadTest again",
     "abort": "stop a run",
     "lint": "check a file",
     "completion": "print the program that kubectl asks for completions",
 }
 OF_FILES = ("run", "lint")
-OF_NAMES = ("watch", "report", "rerun", "abort")
+OF_NAMES = ("watch", "report", "whatif", "rerun", "abort")
 OPTIONS = {
     "run": ("--wait", "--timeout"),
     "watch": ("--timeout",),
     "report": ("--run", "--html", "--json"),
+    "whatif": ("--set", "--run"),
     "rerun": ("--wait", "--timeout"),
 }
 EVERYWHERE = ("--namespace", "--context", "--kubeconfig", "--help")
-WITH_VALUE = ("-n", "--namespace", "--context", "--kubeconfig", "--timeout", "--run", "--html")
+WITH_VALUE = ("-n", "--namespace", "--context", "--kubeconfig", "--timeout", "--run", "--html", "--set")
 CONNECTION = (("--kubeconfig",), ("--context",), ("--namespace", "-n"))
 """The options that choose a cluster, in the order in which one is connected to."""
 SCRIPT = """#!/bin/sh

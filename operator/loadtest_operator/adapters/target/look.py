@@ -23,6 +23,7 @@ from loadtest_operator.core.common.paced import Paced
 from loadtest_operator.core.run.guard import leads_elsewhere, written_by_hand
 from loadtest_operator.core.scaling import workload as workloads
 from loadtest_operator.core.scaling.autoscaler import autoscaler_of, scales
+from loadtest_operator.core.scaling.shadow.orders import readable
 from loadtest_operator.core.scaling.target import (
     Endpoint,
     TargetView,
@@ -73,6 +74,7 @@ async def look(
         endpoints=endpoints,
         pods=tuple(target_pod(pod) for pod in pods),
         autoscaler=autoscaler_of(hpa) if hpa else None,
+        orders=readable(hpa["spec"]) if hpa else None,
         metrics=meter.newest(kube, where, hpa, workload, now),
         selector=tuple(sorted(eyes.selector.items())),
         elsewhere=elsewhere,

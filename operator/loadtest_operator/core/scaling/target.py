@@ -9,6 +9,7 @@ from loadtest_operator.core.common import times
 from loadtest_operator.core.fleet.pods import condition_time
 from loadtest_operator.core.scaling.autoscaler import Autoscaler
 from loadtest_operator.core.scaling.metrics.readings import Reading
+from loadtest_operator.core.scaling.shadow.orders import Orders
 
 Object = Mapping[str, Any]
 ENDED = ("Failed", "Succeeded")
@@ -71,6 +72,8 @@ class TargetView:
     autoscaler: Autoscaler | None = None
     metrics: tuple[Reading, ...] = ()
     """What the autoscaler steers by, as the metrics APIs served it last; in the order of its spec."""
+    orders: Orders | None = None
+    """What the autoscaler's spec tells the controller."""
     elsewhere: str = ""
     """Why its answers are not those of pods in its namespace; empty where they are."""
     selector: tuple[tuple[str, str], ...] = ()

@@ -20,6 +20,7 @@ import msgspec
 
 from loadtest_operator.core.scaling.autoscaler import Autoscaler
 from loadtest_operator.core.scaling.metrics.readings import Reading
+from loadtest_operator.core.scaling.shadow.orders import Orders
 from loadtest_operator.core.scaling.target import TargetPod, TargetView
 
 MOST_BETWEEN_LOOKS = timedelta(seconds=3)
@@ -112,6 +113,8 @@ class Timeline:
     samples: tuple[Sample, ...] = ()
     pods: tuple[PodLife, ...] = ()
     autoscaler: str = ""
+    orders: Orders | None = None
+    """Its spec as it was seen last, whole enough to be played again."""
     trouble: str = ""
     """Why the looks since `until` saw nothing."""
 
@@ -161,6 +164,7 @@ def extended(timeline: Timeline, view: TargetView, now: datetime) -> Timeline:
         samples=timeline.samples if known else (*timeline.samples, sample),
         pods=_lives(timeline.pods, view, before, now),
         autoscaler=view.autoscaler.name if view.autoscaler else timeline.autoscaler,
+        orders=view.orders or timeline.orders,
     )
 
 

@@ -112,6 +112,14 @@ def orders_of(spec: Object, flags: Flags) -> Orders:
     )
 
 
+def readable(spec: Object) -> Orders | None:
+    """The same with the controller manager's defaults; nothing where the spec is of an API that nobody here knows."""
+    try:
+        return orders_of(spec, Flags())
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
 def milli(text: str) -> int:
     """A quantity in thousandths, rounded up as the controller does.
 
