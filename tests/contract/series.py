@@ -21,6 +21,7 @@ from loadgen.runtime.worker.exporter import Exporter
 from loadgen.runtime.worker.supervisor import Supervisor
 from loadtest_operator.adapters.metrics.runs import Metrics
 from loadtest_operator.adapters.metrics.schedules import ScheduleMetrics
+from loadtest_operator.api.outcome import FaultResult
 from loadtest_operator.api.schedule import LoadTestScheduleStatus
 from loadtest_operator.api.status import LoadTestStatus
 from unit.loadgen.deltas import a_cell, a_delta
@@ -63,7 +64,9 @@ LABELS = {
     "statistic": "`P50`, `P90`, `P95`, `P99`",
     "state": "`desired`, `ready`, `armed`, `finished`, `failed`",
     "kind": "of replicas: `desired`, `ready`; of errors: `Bug`, `TimeoutError`, or a class of `adapters/errors.py`",
-    "result": "`Pending`, `Injected`, `Recovered`, `NotInjected`, `NotRecovered`",
+    "result": ", ".join(f"`{result}`" for result in FaultResult),
+    "scale_up": "a scale-up of the run by its number, 16 at most",
+    "step": "`decided` by the autoscaler; of the first new pod `scheduled`, `ready`, `serving`",
     "reason": "why the start was missed, as in [schedules](../schedules.md#when-a-start-is-missed)",
 }
 """Each label, and what bounds its values. Nothing that a target or a user could multiply."""
@@ -172,7 +175,10 @@ STATUS: dict[str, Any] = {
         "ttftMilliseconds": {"p50": "10"},
         "stages": [{"name": "peak", "requestsPerSecond": "9.8"}],
     },
-    "scaling": {"changes": [{"time": NOON, "desired": 2, "ready": 1}]},
+    "scaling": {
+        "changes": [{"time": NOON, "desired": 2, "ready": 1}],
+        "scaleUps": [{"fromReplicas": 1, "toReplicas": 2, "seconds": {"decided": "12.5", "serving": "31"}}],
+    },
     "faults": [{"name": "slow", "result": "Recovered"}],
 }
 SCHEDULE: dict[str, Any] = {

@@ -245,3 +245,16 @@ def test_alerts_are_the_rules_that_are_tested(helm: str) -> None:
     bodies = [body for body in yaml.load_all(done.stdout, Loader=yaml.CSafeLoader) if body]
     (made,) = of_kind(bodies, "PrometheusRule")
     assert made["spec"] == yaml.safe_load(rules.replace(": docs/alerts.md", ": https://wiki.example/alerts"))
+
+
+def test_dashboards_come_where_they_are_wanted(render: Render) -> None:
+    """With the label that Grafana's sidecar looks for, each whole."""
+    import json
+
+    assert of_kind(render(), "ConfigMap") == []
+    (made,) = of_kind(render("dashboards.enabled=true"), "ConfigMap")
+    assert made["metadata"]["labels"]["grafana_dashboard"] == "1"
+    files = CHART / "files" / "dashboards"
+    assert {name: json.loads(text) for name, text in made["data"].items()} == {
+        path.name: json.loads(path.read_text()) for path in files.glob("*.json")
+    }

@@ -1,11 +1,32 @@
-"""The four samples of the README, on the real cluster with the real model."""
+"""The four samples of the README, on the real cluster with the real model, and what the dashboards show of them."""
 
+import json
+import time
 from datetime import datetime
 
+import dashboards
 import pytest
-from cluster import Cluster, condition, stage, threshold
+from cluster import Cluster, Object, condition, stage, threshold
+from workplace import LOCAL, PatientCluster
 
 pytestmark = [pytest.mark.e2e, pytest.mark.alone]
+
+BEGUN = time.time()
+EVERY_MINUTE: Object = {
+    "apiVersion": "loadtest.dev/v1alpha1",
+    "kind": "LoadTestSchedule",
+    "metadata": {"name": "every-minute"},
+    "spec": {
+        "schedule": "* * * * *",
+        "loadTestTemplate": {
+            "spec": {
+                "target": {"serviceRef": {"name": "llm", "port": "http"}},
+                "requests": [{"name": "health", "http": {"path": "/health"}}],
+                "load": {"stages": [{"name": "calm", "durationSeconds": 10, "arrivalRate": 5}]},
+            }
+        },
+    },
+}
 
 
 def test_chat_capacity_passes_and_shows_the_autoscaler_at_work(cluster: Cluster) -> None:
@@ -86,3 +107,23 @@ def test_network_delay_shows_in_its_window_only(cluster: Cluster) -> None:
     assert outside["result"] == "Passed"
     assert float(outside["observed"].split()[0]) < 100
     cluster.wait_gone("pods,services", "loadtest.dev/name=slow-network,loadtest.dev/component=proxy", seconds=60)
+
+
+@pytest.mark.skipif(not LOCAL, reason="asks the local cluster's Prometheus")
+def test_every_query_of_the_dashboards_has_data(cluster: Cluster) -> None:
+    """After the runs above (an autoscaler at work, a fault in force) and one that a schedule starts, as Grafana would ask."""
+    patient = PatientCluster(cluster.namespace)
+    patient.apply(EVERY_MINUTE)
+    try:
+        patient.until("a run of the schedule has a verdict", lambda: verdicts(patient), 180)
+        time.sleep(10)
+        names = ["chat-capacity", "slow-network", ".*"]
+        assert dashboards.empty(cluster.namespace, names, BEGUN, time.time()) == []
+    finally:
+        patient.kubectl("delete", "loadtestschedule", "every-minute", "--ignore-not-found")
+
+
+def verdicts(cluster: Cluster) -> list[str]:
+    """Of the schedule's runs."""
+    found = json.loads(cluster.kubectl("get", "loadtestschedule", "every-minute", "-o", "json"))
+    return [run["verdict"] for run in found.get("status", {}).get("recent", []) if run.get("verdict")]

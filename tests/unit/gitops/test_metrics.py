@@ -133,3 +133,20 @@ def test_faults_are_counted_by_what_became_of_them() -> None:
 def test_a_process_that_waits_for_the_lease_does_not_lead() -> None:
     """From its first second on, so that nobody acting is told from nobody there."""
     assert Metrics().registry.get_sample_value("loadtest_operator_leading") == 0
+
+
+def test_scale_ups_are_shown_as_far_as_they_are_known() -> None:
+    """And go with the next run."""
+    metrics, labels = Metrics(), {**OF_RUN, "scale_up": "1"}
+    scale_up = {"fromReplicas": 1, "toReplicas": 2, "seconds": {"decided": "12.5"}}
+    metrics.show(
+        "demo", "chat", LoadTestStatus.model_validate({"run": {"number": 1}, "scaling": {"scaleUps": [scale_up]}})
+    )
+    seen = [
+        metrics.registry.get_sample_value("loadtest_scale_up_seconds", {**labels, "step": step})
+        for step in ("decided", "serving")
+    ]
+    metrics.show("demo", "chat", LoadTestStatus.model_validate({"run": {"number": 2}}))
+
+    assert seen == [12.5, None]
+    assert b"loadtest_scale_up_seconds{" not in metrics.exposition()

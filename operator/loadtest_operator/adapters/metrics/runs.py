@@ -31,6 +31,9 @@ class Metrics:
             "loadtest_run_time_to_first_token_seconds", "Time to first token", *RUN, "statistic"
         )
         self.replicas = self._gauge("loadtest_target_replicas", "Replicas of the target", *RUN, "kind")
+        self.scale_ups = self._gauge(
+            "loadtest_scale_up_seconds", "From the load's rise to a step of a scale-up", *RUN, "scale_up", "step"
+        )
         self.workers = self._gauge("loadtest_workers", "Workers by state", *RUN, "state")
         self.stage = self._gauge("loadtest_stage_info", "1 for the stage that the load is in", *RUN, "stage")
         self.progress = self._gauge("loadtest_progress_ratio", "How much of the load is over, 0 to 1", *RUN)
@@ -66,6 +69,7 @@ class Metrics:
         self._show_workers(labels, status)
         self._show_figures(labels, status)
         self._show_replicas(labels, status)
+        self._show_scale_ups(labels, status)
         for result in FaultResult if status.faults else ():
             self.faults.labels(*labels, result).set(sum(fault.result is result for fault in status.faults))
 
@@ -98,7 +102,7 @@ class Metrics:
     def _run_gauges(self) -> Iterable[Gauge]:
         return (
             self.info, self.verdict, self.rate, self.errors, self.response, self.first_token,
-            self.replicas, self.workers, self.stage, self.progress, self.faults,
+            self.replicas, self.scale_ups, self.workers, self.stage, self.progress, self.faults,
         )  # fmt: skip
 
     def _one_of(self, gauge: Gauge, labels: tuple[str, str, str], values: list[str]) -> None:
@@ -131,6 +135,17 @@ class Metrics:
         last = status.scaling.changes[-1]
         _known(self.replicas, (*labels, "desired"), last.replicas if last.desired is None else last.desired)
         _known(self.replicas, (*labels, "ready"), last.ready)
+
+    def _show_scale_ups(self, labels: tuple[str, str, str], status: LoadTestStatus) -> None:
+        for number, found in enumerate(status.scaling.scale_ups if status.scaling else (), 1):
+            seconds = found.seconds
+            for step, value in (
+                ("decided", seconds.decided),
+                ("scheduled", seconds.pod_scheduled),
+                ("ready", seconds.pod_ready),
+                ("serving", seconds.serving),
+            ):
+                _known(self.scale_ups, (*labels, str(number), step), value)
 
 
 def _known(gauge: Gauge, labels: tuple[str, ...], value: str | int | None, per: float = 1) -> None:
