@@ -87,7 +87,7 @@ class Distribution(Model):
     uncertainties: dict[str, float] = {}
     """± milliseconds by percentile: the loop's lag, and how far the ranks may have shifted by what was read later still."""
     max_uncertainty: float = 0.0
-    """± milliseconds of the largest value: the longest event-loop lag in the window, and the 3 ms in which none may have been noticed."""
+    """± milliseconds of the largest value: the longest event-loop lag in the window, and the 4 ms in which none may have been noticed."""
 
 
 class Window(Model):

@@ -20,7 +20,7 @@ from msgspec import Struct, field
 
 WIRE_VERSION = 3
 SQUARES_CARRY = 1 << 62
-PROBES_APART = (1_000_000, 3_000_000)
+PROBES_APART = (2_000_000, 4_000_000)
 """The least and the most nanoseconds between two of the probes that `loop_lag` is made of."""
 
 

@@ -9,7 +9,7 @@ from loadgen.core.stats import lags, samples
 from loadgen.core.stats.histogram import Histogram, sparse_of
 from loadgen.model.plan import Statistic
 
-APART = 3000
+APART = 4000
 
 
 def a_histogram(micros: "list[int]") -> Histogram:

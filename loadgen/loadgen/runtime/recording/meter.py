@@ -1,8 +1,8 @@
 """The generator's own pulse, second by second: what arrived, how much was in flight, and how well it was measured.
 
-Loop lag is how late a probe rings that asks for nothing but a turn. The probes' distances are random (1 to 3 ms): a
+Loop lag is how late a probe rings that asks for nothing but a turn. The probes' distances are random (2 to 4 ms): a
 fixed grid would never meet work that is done on the same grid, such as the once-a-second fold, and what is rarer than
-the probes is missed by most of them, so they cost a third of a percent of a core to be sure within milliseconds. A probe
+the probes is missed by most of them, so half a percent of a core is spent to be sure within milliseconds. A probe
 that should have rung while the loop was stuck counts with its own lag too, or a stop of a second would be one bad value
 among hundreds of good ones.
 
