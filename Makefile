@@ -119,8 +119,8 @@ bench-operator: setup ## what the operator costs: CPU, memory, API calls, on the
 	@echo "[setup] wrk from Debian (usually 5 s)"
 	@apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends wrk >/dev/null
 
-bench: setup /usr/sbin/nginx /usr/bin/wrk ## compare with wrk and the peers, side by side (never part of the tests)
-	@$(RUN)/python tests/perf/bench.py
+bench: setup /usr/sbin/nginx /usr/bin/wrk ## compare with wrk and the peers, and an earlier generator (AGAINST=commit), side by side (never part of the tests)
+	@$(RUN)/python tests/perf/bench.py $(if $(AGAINST),--against $(AGAINST))
 
 truth: setup ## every figure of a report beside what happened; writes docs/truth.md
 	@cd tests && $(RUN)/python -m truth

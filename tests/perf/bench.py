@@ -1,6 +1,6 @@
 """The generator beside its peers: one page of figures.
 
-    python tests/perf/bench.py [--quick] [--only requests,lag] [--out docs/benchmarks] [--install-peers]
+    python tests/perf/bench.py [--quick] [--only requests,lag] [--out docs/benchmarks] [--against COMMIT] [--install-peers]
 
 Whole: ten minutes, up to a quarter of an hour on a busy machine; --quick: under three. Nothing here passes or fails,
 and no test runs it. The client is pinned to one core, the server to another; on a machine with two cores anything else
@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import venv
+from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic
 
@@ -22,7 +23,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from perf import machine  # noqa: E402  (the path must be set first)
 from perf.benches import BENCHES, Scale, Table  # noqa: E402
-from perf.contenders import CACHE, PRIVILEGED  # noqa: E402
+from perf.contenders import CACHE, PRIVILEGED, earlier  # noqa: E402
 
 BUDGETS = """\
 | Budget (`metrics.md`) | |
@@ -45,10 +46,14 @@ def main() -> None:
     described = machine.describe()
     names = options.only.split(",") if options.only else list(BENCHES)
     scale = Scale.of(quick=options.quick, patience=options.patience)
-    tables = [table for name in names for table in run(name, scale)]
+    with ExitStack() as stack:
+        if options.against:
+            scale.trees[options.against] = stack.enter_context(earlier(options.against))
+        tables = [table for name in names for table in run(name, scale)]
     described["Others' share of the CPUs meanwhile"] = f"{busy.percent():.0f} %"
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    text = page(today, described, tables, monotonic() - begin, quick=options.quick)
+    asked = f"make bench AGAINST={options.against}" if options.against else "make bench"
+    text = page(f"# Benchmark of {today}\n\n`{asked}`", described, tables, monotonic() - begin, quick=options.quick)
     print(text)
     if options.out:
         save(options.out, today, text, described, tables)
@@ -64,6 +69,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--patience", type=float, default=120, help="seconds to wait for quiet moments altogether (120)"
     )
+    parser.add_argument("--against", default="", help="a commit whose generator takes part, in the same rounds")
     parser.add_argument("--install-peers", action="store_true", help="Locust and vegeta, into the user's cache")
     options = parser.parse_args()
     if options.out is None and not options.quick and not options.only:
@@ -80,12 +86,12 @@ def run(name: str, scale: Scale) -> list[Table]:
     return tables
 
 
-def page(today: str, described: dict[str, str], tables: list[Table], seconds: float, *, quick: bool) -> str:
+def page(title: str, described: dict[str, str], tables: list[Table], seconds: float, *, quick: bool) -> str:
     """Markdown."""
     how = "one short round" if quick else "medians of rounds; in a round all take turns on the same server"
     if PRIVILEGED:
         how += UNDISTURBED
-    lines = [f"# Benchmark of {today}", "", f"`make bench`, {seconds / 60:.0f} minutes, {how}. One core each.", ""]
+    lines = [f"{title}, {seconds / 60:.0f} minutes, {how}. One core each.", ""]
     lines += [
         "| Machine | |",
         "|---|---|",

@@ -8,6 +8,8 @@ machine is played again, twice at most; then the least disturbed ones count, wha
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from statistics import median
 from time import monotonic
 from typing import Any
@@ -31,6 +33,8 @@ class Scale:
     streams: int
 
     patience: machine.Patience
+    trees: dict[str, Path] = field(default_factory=lambda: {"loadgen": contenders.ROOT})
+    """The generator by name: this one first, then that of an earlier commit where it is set against one."""
 
     @property
     def most(self) -> int:
@@ -40,6 +44,10 @@ class Scale:
     @classmethod
     def of(cls, *, quick: bool, patience: float) -> "Scale":
         return cls(3, 1, 2_000, machine.Patience(0)) if quick else cls(4, 4, 10_000, machine.Patience(patience))
+
+    def generators(self, run: Callable[..., Sample], *args: Any) -> dict[str, Contender]:
+        """The same with each generator."""
+        return {name: partial(run, tree, *args) for name, tree in self.trees.items()}
 
 
 @dataclass
@@ -126,8 +134,13 @@ def compare(title: str, unit: str, rivals: dict[str, Contender], scale: Scale) -
         ratio = f"{found.ratio(name, first):.2f}"
         table.rows.append((name, f"{median(rates):,.0f}", ratio, f"{cost:.1f}", per_cpu, spread))
     found.note(table)
+    table.notes += [_against(found, name) for name in scale.trees if name != "loadgen"]
     table.data = found.data()
     return table
+
+
+def _against(found: Turns, name: str) -> str:
+    return f"loadgen × {name}: {found.ratio('loadgen', name):.2f}"
 
 
 def _plain(sample: Sample) -> dict[str, Any]:
@@ -139,15 +152,13 @@ def requests(scale: Scale) -> list[Table]:
     tables = []
     with real.nginx(prefix=contenders.on_server_core()) as url:
         for connections in (50, 500):
+            asked = url, connections, scale.seconds
             rivals: dict[str, Contender] = {
-                name: _bound(run, url, connections, scale.seconds)
-                for name, run in {
-                    "wrk": contenders.wrk,
-                    "loadgen": contenders.generator_requests,
-                    "vegeta": contenders.vegeta,
-                    "aiohttp loop": contenders.aiohttp,
-                    "Locust": contenders.locust,
-                }.items()
+                "wrk": partial(contenders.wrk, *asked),
+                **scale.generators(contenders.generator_requests, *asked),
+                "vegeta": partial(contenders.vegeta, *asked),
+                "aiohttp loop": partial(contenders.aiohttp, *asked),
+                "Locust": partial(contenders.locust, *asked),
             }
             title = f"Requests per second, nginx, {connections} connections"
             tables.append(compare(title, "request", rivals, scale))
@@ -159,7 +170,7 @@ def varied(scale: Scale) -> list[Table]:
     with real.nginx(prefix=contenders.on_server_core()) as url:
         rivals: dict[str, Contender] = {
             "wrk": lambda: contenders.wrk(url, 50, scale.seconds, "/id"),
-            "loadgen": lambda: contenders.generator_requests(url, 50, scale.seconds, "/id"),
+            **scale.generators(contenders.generator_requests, url, 50, scale.seconds, "/id"),
         }
         return [compare("Requests per second, another id in each answer, 50 connections", "request", rivals, scale)]
 
@@ -181,10 +192,6 @@ def usable(scale: Scale) -> list[Table]:
     return [table]
 
 
-def _bound(run: Callable[[str, int, int], Sample], url: str, connections: int, seconds: int) -> Contender:
-    return lambda: run(url, connections, seconds)
-
-
 def events(scale: Scale) -> list[Table]:
     """Server-sent events as fast as they come."""
     flags = ("--ttft-ms=0", "--tpot-ms=0", f"--tokens={TOKENS}")
@@ -192,7 +199,7 @@ def events(scale: Scale) -> list[Table]:
     with simulators.running(*flags, prefix=contenders.on_server_core()) as target:
         rivals: dict[str, Contender] = {
             "wrk (parses no events)": lambda: contenders.wrk_stream(target.url, streams, scale.seconds, TOKENS),
-            "loadgen": lambda: contenders.generator_events(target.url, streams, scale.seconds),
+            **scale.generators(contenders.generator_events, target.url, streams, scale.seconds),
             "vLLM-style aiohttp": lambda: contenders.aiohttp_stream(target.url, streams, scale.seconds),
         }
         title = f"Server-sent events per second, simulator, {streams} streams of {TOKENS} tokens without a pace"
@@ -207,13 +214,14 @@ def _simulator(flags: tuple[str, ...]) -> AbstractContextManager[simulators.Simu
 
 def lag(scale: Scale) -> list[Table]:
     """How late arrivals are sent."""
-    columns = ("arrivals/s", "loadgen P50 µs", "P99 µs", "aiohttp and asyncio.sleep P50 µs", "P99 µs")
+    names = (*scale.trees, "aiohttp and asyncio.sleep")
+    columns = ("arrivals/s", *(column for name in names for column in (f"{name} P50 µs", "P99 µs")))
     table = Table("Schedule lag, Poisson arrivals, GET on nginx", columns)
     with contenders.undisturbed(), real.nginx(prefix=contenders.on_server_core()) as url:
         for rate in (200, 1000, 5000):
             rivals: dict[str, Contender] = {
-                "loadgen": lambda rate=rate: contenders.generator_open(url, rate, scale.seconds),  # type: ignore[misc]
-                "aiohttp": lambda rate=rate: contenders.aiohttp_open(url, rate, scale.seconds),  # type: ignore[misc]
+                **scale.generators(contenders.generator_open, url, rate, scale.seconds),
+                "aiohttp": partial(contenders.aiohttp_open, url, rate, scale.seconds),
             }
             found = turns(rivals, scale)
             cells = [cell for name in rivals for cell in _cells(found.of(name), "scheduleLag")]
@@ -241,8 +249,10 @@ def stamps(scale: Scale) -> list[Table]:
         flags = ("--ttft-ms=50", f"--tpot-ms={pause}", "--tokens=2000", "--stamp", "--jitter=1")
         with contenders.undisturbed(), _simulator(flags) as target:
             found = turns(_stampers(target.url, streams, scale), scale)
-        for name in ("loadgen", "vLLM-style aiohttp"):
+        for name in (*scale.trees, "vLLM-style aiohttp"):
             rows = found.of(name)
+            if not rows:
+                continue
             rate, busy = median(row.per_second for row in rows), median(row.cpu / row.seconds for row in rows)
             title = f"{name}, {streams} streams × {1000 // pause}/s"
             table.rows.append((title, f"{rate:,.0f}", *_cells(rows, "stampError"), f"{100 * busy:.0f}"))
@@ -253,7 +263,7 @@ def stamps(scale: Scale) -> list[Table]:
 
 def _stampers(url: str, streams: int, scale: Scale) -> dict[str, Contender]:
     return {
-        "loadgen": lambda: contenders.generator_stamps(url, streams, scale.seconds),
+        **scale.generators(contenders.generator_stamps, url, streams, scale.seconds),
         "vLLM-style aiohttp": lambda: contenders.aiohttp_stream(url, streams, scale.seconds, 2),
     }
 

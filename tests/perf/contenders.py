@@ -4,12 +4,14 @@
 still tells the cost of a unit where others disturbed the machine. A contender that is not here raises `MissingError`.
 """
 
+import io
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
 PEERS = HERE / "peers"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "loadtest-operator"
 CORES = sorted(os.sched_getaffinity(0))
@@ -126,38 +129,53 @@ def closed(concurrency: int, seconds: int, ramp: int = 0) -> list[dict[str, Any]
     return [{"name": "load", "durationSeconds": seconds, "concurrency": concurrency, "rampSeconds": ramp}]
 
 
-def generator(what: dict[str, Any], url: str, *, skip: int = 1, stamps: bool = False) -> dict[str, Any]:
-    """Our own: one shard playing a plan; its figures."""
+@contextmanager
+def earlier(commit: str) -> Iterator[Path]:
+    """The generator and its shard's script as they were at a commit, in a folder of their own."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["git", "-C", str(ROOT), "archive", commit, "loadgen", "tests/perf/shard.py"]
+        packed = subprocess.run(command, check=True, capture_output=True).stdout
+        with tarfile.open(fileobj=io.BytesIO(packed)) as files:
+            files.extractall(folder, filter="data")
+        yield Path(folder)
+
+
+def generator(
+    what: dict[str, Any], url: str, *, skip: int = 1, stamps: bool = False, tree: Path = ROOT
+) -> dict[str, Any]:
+    """Our own, or that of another tree: one shard playing a plan; its figures."""
     seconds = sum(stage["durationSeconds"] for stage in what["load"]["stages"])
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(what, file)
         file.flush()
         flags = ["--skip", str(skip), *(["--stamps"] if stamps else [])]
-        command = [sys.executable, str(HERE / "shard.py"), file.name, url, *flags]
+        path = f"PYTHONPATH={tree / 'loadgen'}"
+        command = ["env", path, sys.executable, str(tree / "tests/perf/shard.py"), file.name, url, *flags]
         out, _ = execute(command, timeout=seconds + 60)
     figures: dict[str, Any] = json.loads(out)
     return figures
 
 
-def generator_requests(url: str, connections: int, seconds: int, path: str = "/health") -> Sample:
+def generator_requests(tree: Path, url: str, connections: int, seconds: int, path: str = "/health") -> Sample:
     what = plan({"http": {"path": path}}, closed(connections, seconds + 1))
-    return _generator_sample(generator(what, url), "requests")
+    return _generator_sample(generator(what, url, tree=tree), "requests")
 
 
-def generator_events(url: str, streams: int, seconds: int) -> Sample:
+def generator_events(tree: Path, url: str, streams: int, seconds: int) -> Sample:
     chat = {"model": "simulator", "prompt": {"text": "one two three"}}
-    return _generator_sample(generator(plan({"openAIChat": chat}, closed(streams, seconds + 1)), url), "events")
+    what = plan({"openAIChat": chat}, closed(streams, seconds + 1))
+    return _generator_sample(generator(what, url, tree=tree), "events")
 
 
-def generator_open(url: str, rate: int, seconds: int) -> Sample:
+def generator_open(tree: Path, url: str, rate: int, seconds: int) -> Sample:
     stage = {"name": "load", "durationSeconds": seconds + 1, "arrivalRate": rate}
-    return _generator_sample(generator(plan({"http": {"path": "/health"}}, [stage]), url), "requests")
+    return _generator_sample(generator(plan({"http": {"path": "/health"}}, [stage]), url, tree=tree), "requests")
 
 
-def generator_stamps(url: str, streams: int, seconds: int) -> Sample:
+def generator_stamps(tree: Path, url: str, streams: int, seconds: int) -> Sample:
     chat = {"model": "simulator", "prompt": {"text": "one two three"}, "maxTokens": 2000}
     what = plan({"openAIChat": chat}, closed(streams, seconds + 2, ramp=2))
-    return _generator_sample(generator(what, url, skip=2, stamps=True), "events")
+    return _generator_sample(generator(what, url, skip=2, stamps=True, tree=tree), "events")
 
 
 def product(url: str, rate: int, seconds: int) -> dict[str, Any]:

@@ -64,9 +64,10 @@ def keep_pieces(run: Run, kept: Kept) -> None:
     kind: Any = run._executor._kinds[0]
     consume = kind.consume
 
-    def keep(exchange: Exchange, body: bytes, stamp: int) -> None:
+    def keep(exchange: Exchange, body: bytes, stamp: int) -> bool:
         kept.append((body, stamp))
-        consume(exchange, body, stamp)
+        over: bool = consume(exchange, body, stamp)
+        return over
 
     kind.consume = keep
 
