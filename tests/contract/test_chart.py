@@ -51,6 +51,8 @@ INDIRECT: Grants = {
 }
 """Through a variable: the workload's kind, what a spec refers to, what selects pods, the status subresource, the drawn token,
 and any name of a metric, which is a resource there."""
+CONSENTED: Grants = {("namespaces", "get"), ("pods/eviction", "create")}
+"""Only where the administrator lets pods be killed."""
 
 
 @pytest.fixture(scope="session")
@@ -111,11 +113,21 @@ def asked_by(call: ast.Call) -> Grants:
 )
 def test_roles_grant_what_is_asked_for_and_nothing_else(render: Render, values: tuple[str, ...]) -> None:
     wanted = asked() | KOPF | INDIRECT
+    wanted -= CONSENTED
     if values:
         wanted -= {
             (resource, verb) for resource, verb in wanted if resource in ("customresourcedefinitions", "namespaces")
         }
     assert grants(of_kind(render(*values), "Role", "ClusterRole")) == wanted
+
+
+@pytest.mark.parametrize("values", [(), ("watchNamespaces={a,b}",)])
+def test_pods_are_killed_only_with_a_role_of_its_own(render: Render, values: tuple[str, ...]) -> None:
+    """There when the administrator wants it: without it not even the namespace's consent can be read."""
+    before = grants(of_kind(render(*values), "Role", "ClusterRole"))
+    after = grants(of_kind(render(*values, "faults.podKill.enabled=true"), "Role", "ClusterRole"))
+    assert not before & CONSENTED
+    assert after - before == CONSENTED
 
 
 def test_pod_proxy_is_granted_only_where_it_is_the_way_to_workers(render: Render) -> None:
@@ -182,11 +194,13 @@ def test_target_roles_only_read(render: Render) -> None:
 
 
 def test_operator_knows_every_variable(render: Render) -> None:
-    (deployment,) = of_kind(render("watchNamespaces={a,b}", "allowUrls=true"), "Deployment")
+    values = ("watchNamespaces={a,b}", "allowUrls=true", "faults.podKill.enabled=true", "faults.podKill.mostPercent=30")
+    (deployment,) = of_kind(render(*values), "Deployment")
     variables = deployment["spec"]["template"]["spec"]["containers"][0]["env"]
     read = settings.read({each["name"]: each.get("value", "from-the-pod") for each in variables})
     assert read.watch_namespaces == ("a", "b")
     assert read.allow_urls
+    assert (read.pod_kill_enabled, read.pod_kill_most_percent) == (True, 30)
     assert read.worker_image == "localhost/loadtest-worker:dev"
 
 
@@ -219,13 +233,21 @@ def test_crds_stay_when_the_release_goes(render: Render) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["workerAccess=Magic", "allowUrls=maybe", "replica=2", "replicas=3", "watchNamespaces={Not_A_Name}"]
+    "value",
+    [
+        "workerAccess=Magic",
+        "allowUrls=maybe",
+        "replica=2",
+        "replicas=3",
+        "faults.podKill.mostPercent=0",
+        "watchNamespaces={Not_A_Name}",
+    ],
 )
 def test_wrong_values_are_refused(helm: str, value: str) -> None:
     command = [helm, "template", "x", str(CHART), "--set", value]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode != 0
-    assert value.split("=", maxsplit=1)[0] in done.stderr
+    assert value.split("=", maxsplit=1)[0].rpartition(".")[2] in done.stderr
 
 
 def test_every_value_is_in_the_schema_and_back() -> None:

@@ -47,7 +47,7 @@ def test_bad_spec_is_refused(bad: Object) -> None:
 
 @pytest.mark.parametrize(
     ("path", "value"),
-    [("load.stagez", []), ("targets", {}), ("faults.0.podKill", {}), ("workerTemplate.hostNetwork", True)],
+    [("load.stagez", []), ("targets", {}), ("faults.0.volcano", {}), ("workerTemplate.hostNetwork", True)],
 )
 def test_unknown_field_is_refused(path: str, value: object) -> None:
     assert f"spec.{path}: Extra inputs are not permitted" in complaints(load_test(changed(GOOD, {path: value})))

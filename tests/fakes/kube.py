@@ -25,7 +25,7 @@ Trouble = Callable[[web.Request], int | str | None]
 """What to answer instead: a status, "hang", "reset", or nothing special."""
 PATH = re.compile(
     r"^(?P<root>/api/v1|/apis/[^/]+/[^/]+)(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[a-z]+)"
-    r"(?:/(?P<name>[^/]+))?(?:/(?P<sub>status|scale|proxy.*))?$"
+    r"(?:/(?P<name>[^/]+))?(?:/(?P<sub>status|scale|eviction|proxy.*))?$"
 )
 
 
@@ -157,13 +157,17 @@ class Cluster:
         return self._one(place, old, body, request)
 
     def _one(self, place: Place, old: Object, body: Any, request: web.Request) -> web.Response:
-        if request.method == "GET" and place.sub == "scale":
-            return web.json_response(
-                {"kind": "Scale", "metadata": old["metadata"], "spec": {"replicas": old["spec"]["replicas"]}}
-            )
         if request.method == "GET":
-            return web.json_response(old)
-        if request.method == "DELETE":
+            scale = {
+                "kind": "Scale",
+                "metadata": old["metadata"],
+                "spec": {"replicas": old.get("spec", {}).get("replicas")},
+            }
+            return web.json_response(scale if place.sub == "scale" else old)
+        if request.method == "DELETE" or place.sub == "eviction":
+            wanted = (body.get("deleteOptions") or body).get("preconditions") or {}
+            if wanted.get("uid", old["metadata"]["uid"]) != old["metadata"]["uid"]:
+                return refusal(409, "the UID in the precondition does not match")
             return self._delete(place, old)
         if isinstance(body, dict) and _is_stale(body, old):
             return refusal(409, "the object has been modified")

@@ -125,6 +125,8 @@ subjects:
 - {name: LOADTEST_ALLOWED_TARGET_NAMESPACES, value: {{ join "," .Values.allowedTargetNamespaces | quote }}}
 - {name: LOADTEST_ALLOW_URLS, value: {{ .Values.allowUrls | quote }}}
 - {name: LOADTEST_ALLOWED_PRIORITY_CLASSES, value: {{ join "," .Values.allowedPriorityClasses | quote }}}
+- {name: LOADTEST_POD_KILL_ENABLED, value: {{ .Values.faults.podKill.enabled | quote }}}
+- {name: LOADTEST_POD_KILL_MOST_PERCENT, value: {{ .Values.faults.podKill.mostPercent | quote }}}
 - {name: LOADTEST_WORKER_ACCESS, value: {{ .Values.workerAccess | quote }}}
 - {name: LOADTEST_WORKER_EGRESS, value: {{ .Values.workerEgress | quote }}}
 - {name: LOADTEST_METRICS_PORT, value: "9090"}
@@ -137,3 +139,9 @@ subjects:
 # kopf asks for the user's name, and there is no such user in the image.
 - {name: USER, value: loadtest-operator}
 {{- end -}}
+
+{{- define "loadtest.podKillRules" -}}
+- apiGroups: [""]
+  resources: [pods/eviction]
+  verbs: [create]
+{{- end }}

@@ -82,6 +82,11 @@ FAULT_READS = Rule(
     "httpAbort and httpDelay must read requests, which TLS hides: use networkPartition, networkLoss or networkDelay",
     field=".faults",
 )
+FAULT_KILLS = Rule(
+    "!has(self.target.url) || !has(self.faults) || !self.faults.exists(f, has(f.podKill))",
+    "podKill does not go with target.url: nobody knows the pods behind a URL; use target.serviceRef",
+    field=".faults",
+)
 PERCENT = Rule(
     "type(self.percent) == int ? self.percent > 0 && self.percent <= 100 "
     ": double(self.percent) > 0.0 && double(self.percent) <= 100.0",
@@ -275,6 +280,7 @@ RULES: dict[type[Model], tuple[Rule, ...]] = {
             field=".correlationPercent",
         ),
     ),
+    faults.PodKill: (exactly_one("count", "percent"),),
     faults.NetworkLoss: (PERCENT,),
     faults.ByRequest: (PERCENT,),
     worker.WorkerTemplate: (
@@ -328,6 +334,7 @@ RULES: dict[type[Model], tuple[Rule, ...]] = {
         FAULT_STAGE,
         FAULT_REQUEST,
         FAULT_READS,
+        FAULT_KILLS,
         FAULT_START,
         FAULT_FITS,
         Rule(

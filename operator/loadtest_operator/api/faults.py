@@ -5,6 +5,7 @@ written here as the proxy takes it (`loadgen.model.proxy`).
 """
 
 from decimal import Decimal
+from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -118,15 +119,40 @@ class HttpDelay(ByRequest):
     """Added delay in milliseconds."""
 
 
+class Killing(StrEnum):
+    """How a pod is killed."""
+
+    DELETE = "Delete"
+    EVICT = "Evict"
+
+
+class PodKill(Model):
+    """Kills ready pods of the target, chosen by lot: exactly one of count and percent. In force from the kill until as many
+    pods are ready as before."""
+
+    count: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """How many pods."""
+    percent: Share | None = None
+    """How many in a hundred of the pods that are ready, rounded down, one at least."""
+    by: Killing = Killing.DELETE
+    """Delete, or Evict, which respects PodDisruptionBudgets. Default Delete."""
+    grace_period_seconds: Annotated[int, Field(ge=0, le=3600)] | None = None
+    """Seconds that a pod has to end; 0: at once. Default: the pod's own."""
+
+    @model_validator(mode="after")
+    def _one_number(self) -> Self:
+        return require_exactly_one(self, "count", "percent")
+
+
 FAULT_KINDS = (
     *("network_delay", "network_loss", "network_bandwidth", "network_partition"),
-    *("http_abort", "http_delay"),
+    *("http_abort", "http_delay", "pod_kill"),
 )
 """Members of a Fault that say what it is."""
 
 
 class Fault(Model):
-    """A fault for a window of the run. Exactly one of the members network… and http… says which."""
+    """A fault for a window of the run. Exactly one of the members network…, http… and podKill says which."""
 
     name: Name
     """Name in the results."""
@@ -135,7 +161,8 @@ class Fault(Model):
     start_after_seconds: SecondsOrNone = 0
     """Seconds after the beginning of that stage. Default 0."""
     duration_seconds: Seconds
-    """Length of the fault in seconds; it must end before the last stage does."""
+    """Length of the fault in seconds; it must end before the last stage does. Of podKill: the most that may pass until as many pods are
+    ready as before."""
     required: bool = True
     """A fault that could not be injected makes the verdict Inconclusive. Default true."""
     network_delay: NetworkDelay | None = None
@@ -150,6 +177,8 @@ class Fault(Model):
     """Ends requests before they reach the target."""
     http_delay: HttpDelay | None = None
     """Holds requests back on their way to the target."""
+    pod_kill: PodKill | None = None
+    """Kills pods of the target; only where the administrator and the namespace allow it."""
     tolerate: Annotated[tuple[Criterion, ...], Field(max_length=8)] = ()
     """Bounds over the fault's window; the thresholds are judged over the rest of the run."""
 

@@ -322,6 +322,10 @@ class LoadTestSpec(Plan):
 
     def _check_fault(self, fault: Fault) -> None:
         where = f"faults[{fault.name}]"
+        if fault.pod_kill is not None and self.target.url is not None:
+            raise ValueError(
+                f"{where}.podKill does not go with target.url: nobody knows the pods behind a URL; use target.serviceRef"
+            )
         self._check_fault_of_requests(fault, f"{where}.{to_camel(fault.kind)}")
         stage = self._stage(fault.start_in_stage, f"{where}.startInStage")
         if fault.start_after_seconds >= stage.duration_seconds:

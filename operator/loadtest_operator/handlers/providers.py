@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from loadtest_operator.adapters.faults import pods
 from loadtest_operator.adapters.workers import proxy
 from loadtest_operator.adapters.workers.proxy import Way
 from loadtest_operator.core.common.names import Names
@@ -22,7 +23,10 @@ class Adapter:
     recover: Callable[[Way, str], Awaitable[None]]
 
 
-ADAPTERS = {"DelayProxy": Adapter(proxy.look, proxy.inject, proxy.recover)}
+ADAPTERS = {
+    "DelayProxy": Adapter(proxy.look, proxy.inject, proxy.recover),
+    "PodKill": Adapter(pods.look, pods.inject, pods.recover),
+}
 if set(ADAPTERS) != {provider.name for provider in PROVIDERS}:
     raise TypeError(
         f"providers {[provider.name for provider in PROVIDERS]} and adapters {sorted(ADAPTERS)} do not match"

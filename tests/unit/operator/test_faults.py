@@ -89,6 +89,15 @@ MOVES: dict[str, tuple[Look, FaultResult, str]] = {
     "in force a second after its end: told to go": (a_look(F, 14.1, reading=SINCE), R, "recover"),
     "in force when the load ends: told to go": (a_look(F, 5, reading=SINCE, running=False, stopped=True), R, "recover"),
     "over as asked for": (a_look(F, 14, reading=gone(13)), FaultResult.RECOVERED, ""),
+    "a kill whose pods are back before its time": (
+        a_look(F, 5, reading=gone(4.1), until_well=True), FaultResult.RECOVERED, "",
+    ),
+    "a kill whose pods are not back in its time": (
+        a_look(R, 20, reading=gone(16.1), told=at(14), until_well=True), FaultResult.NOT_RECOVERED, "",
+    ),
+    "a kill of which the record is lost": (
+        a_look(F, 5, injected=at(3), until_well=True), FaultResult.NOT_INJECTED, "",
+    ),
     "over after a ninth of its time": (a_look(F, 14, reading=gone(4.1)), FaultResult.NOT_INJECTED, ""),
     "just long enough": (a_look(F, 14, reading=gone(12)), FaultResult.RECOVERED, ""),
     "just too short": (a_look(F, 14, reading=gone(11.9)), FaultResult.NOT_INJECTED, ""),
@@ -141,8 +150,8 @@ def test_a_second_look_at_the_same_world_changes_nothing(result: FaultResult, se
 
 def test_an_incomplete_table_of_providers_is_an_error() -> None:
     """At import, not when the first such fault is due."""
-    with pytest.raises(TypeError, match="podKill"):
-        providers.by_kind(providers.PROVIDERS, ("network_delay", "podKill"))
+    with pytest.raises(TypeError, match="volcano"):
+        providers.by_kind(providers.PROVIDERS, ("network_delay", "volcano"))
 
 
 # Whole runs.

@@ -8,6 +8,7 @@ import json
 import re
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote
 
@@ -17,7 +18,7 @@ from kubernetes.aio.client import Configuration
 from yarl import URL
 
 from loadtest_operator.adapters.errors import InvalidError, NotFoundError, RetryableError, of_status, translated
-from loadtest_operator.core.common.kinds import LEASE, Kind
+from loadtest_operator.core.common.kinds import LEASE, POD, Kind
 
 Object = dict[str, Any]
 Read = Callable[[aiohttp.ClientResponse], Awaitable[bytes]]
@@ -133,10 +134,19 @@ class KubeApi:
         if found is not None and is_owned(found, owner):
             await self.delete(kind, namespace, name)
 
-    async def delete(self, kind: Kind, namespace: str, name: str) -> None:
+    async def evict(self, namespace: str, pod: str, options: Mapping[str, Any]) -> None:
+        """A delete that a PodDisruptionBudget may refuse (RetryableError) or a precondition (ConflictError)."""
+        metadata = {"name": pod, "namespace": namespace}
+        body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata, "deleteOptions": options}
+        await self._change("POST", POD, POD.path(namespace, pod, "eviction"), body)
+
+    async def delete(
+        self, kind: Kind, namespace: str, name: str, options: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
         """That it is gone already is fine. What it owns follows in the background."""
+        body = {"propagationPolicy": "Background", **options}
         try:
-            await self._change("DELETE", kind, kind.path(namespace, name), {"propagationPolicy": "Background"})
+            await self._change("DELETE", kind, kind.path(namespace, name), body)
         except NotFoundError:
             return
 

@@ -43,6 +43,8 @@ class Settings:
     allowed_target_namespaces: tuple[str, ...] = ()
     allow_urls: bool = False
     allowed_priority_classes: tuple[str, ...] = ()
+    pod_kill_enabled: bool = False
+    pod_kill_most_percent: int = 50
     worker_access: WorkerAccess = WorkerAccess.POD_IP
     worker_egress: WorkerEgress = WorkerEgress.TARGET
     worker_start_seconds: int = 300

@@ -56,6 +56,8 @@ class Look:
     """Whether load is offered."""
     stopped: bool = False
     """Whether the run is being ended before its time."""
+    until_well: bool = False
+    """Whether it ends when the target is as it was, and not after its duration."""
 
     @property
     def since(self) -> datetime:
@@ -236,7 +238,7 @@ def cut_short(look: Look) -> tuple[FaultResult, str] | None:
 
 def too_short(look: Look) -> tuple[FaultResult, str] | None:
     length, wanted = _length(look)
-    if length >= SHORTEST * wanted:
+    if length >= SHORTEST * wanted or (look.until_well and look.reading.gone):
         return None
     return FaultResult.NOT_INJECTED, f"it was in force for {length:.1f} s only, {wanted:.0f} s were asked for"
 
@@ -261,8 +263,8 @@ def partly(look: Look) -> tuple[FaultResult, str] | None:
     return (FaultResult.PARTIAL, look.reading.not_covered) if look.reading.not_covered else None
 
 
-def as_asked_for(_look: Look) -> tuple[FaultResult, str] | None:
-    return FaultResult.RECOVERED, ""
+def as_asked_for(look: Look) -> tuple[FaultResult, str] | None:
+    return FaultResult.RECOVERED, look.reading.note
 
 
 ENDS: tuple[End, ...] = (cut_short, too_short, too_long, without_effect, partly, as_asked_for)
@@ -316,6 +318,7 @@ def _look(observed: Observed, fault: Fault, start: datetime) -> Look:
         failed=observed.trouble.partition(trouble_of(fault.name))[2],
         running=observed.phase is Phase.RUNNING,
         stopped=bool(observed.status.run.abort_reason),
+        until_well=provider.until_well,
     )
 
 

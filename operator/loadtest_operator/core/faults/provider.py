@@ -29,8 +29,8 @@ class Provider:
     """What its adapter is to do; carries the duration, for every fault ends by itself (dead-man's switch)."""
     objects: Callable[[Observed], tuple[Create, ...]]
     """What it needs before the load; made again as long as it is not ready."""
-    ingress: Callable[[Observed], Mapping[str, Any]]
-    """Who may reach it, as a rule of the run's NetworkPolicy."""
+    ingress: Callable[[Observed], Mapping[str, Any] | None]
+    """Who may reach it, as a rule of the run's NetworkPolicy; None where it is no pod of the run."""
     way: Callable[[Observed], str]
     """`host:port` that workers connect to instead of the target; empty where it does not stand in the load's way."""
     belongings: Callable[[Names], tuple[Delete, ...]]
@@ -39,3 +39,5 @@ class Provider:
     """What takes its faults away whether it listens or not. Only asked for when no load is offered any more."""
     traces: tuple[tuple[Kind, str], ...]
     """Kind and component label by which what a killed operator forgot is found."""
+    until_well: bool = False
+    """Its faults end when the target is as it was, at the latest after their duration; others last for just that."""

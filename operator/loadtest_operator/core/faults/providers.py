@@ -7,12 +7,12 @@ from loadtest_operator.api.faults import FAULT_KINDS, Fault
 from loadtest_operator.core.actions import Create, Delete
 from loadtest_operator.core.common.kinds import POD, Kind
 from loadtest_operator.core.common.names import Names
-from loadtest_operator.core.faults import delay_proxy
+from loadtest_operator.core.faults import delay_proxy, pod_kill
 from loadtest_operator.core.faults.provider import Provider
 from loadtest_operator.core.faults.view import View
 from loadtest_operator.core.observed import Observed
 
-PROVIDERS: tuple[Provider, ...] = (delay_proxy.PROVIDER,)
+PROVIDERS: tuple[Provider, ...] = (delay_proxy.PROVIDER, pod_kill.PROVIDER)
 
 
 def by_kind(providers: Iterable[Provider], kinds: Iterable[str]) -> Mapping[str, Provider]:
@@ -52,7 +52,7 @@ def objects(observed: Observed) -> tuple[Create, ...]:
 
 def ingress(observed: Observed) -> tuple[Mapping[str, Any], ...]:
     """Rules of the run's NetworkPolicy."""
-    return tuple(provider.ingress(observed) for provider in used(observed))
+    return tuple(rule for provider in used(observed) if (rule := provider.ingress(observed)) is not None)
 
 
 def way(observed: Observed) -> str:

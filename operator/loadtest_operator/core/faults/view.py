@@ -19,6 +19,8 @@ class Reading:
     """How often it was felt. In force is only what was."""
     not_covered: str = ""
     """What the fault should have hit and did not."""
+    note: str = ""
+    """What there is to say of it though nothing went wrong."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from loadtest_operator.core.common.kinds import (
     Kind,
 )
 from loadtest_operator.core.common.settings import Settings
+from loadtest_operator.core.faults import pod_kill
 
 Object = Mapping[str, Any]
 MANAGED_BY, ENDPOINTS_CONTROLLER = "endpointslice.kubernetes.io/managed-by", "endpointslice-controller.k8s.io"
@@ -29,7 +30,11 @@ ASK_FOR_URLS = "or ask the administrator to set the operator's allowUrls"
 
 def refusals(spec: LoadTestSpec, namespace: str, settings: Settings) -> tuple[str, ...]:
     """A sentence for each thing that is not allowed."""
-    return (*_target(spec, namespace, settings), *_priority(spec, settings))
+    return (
+        *_target(spec, namespace, settings),
+        *_priority(spec, settings),
+        *pod_kill.refusals(spec, namespace, settings),
+    )
 
 
 def _priority(spec: LoadTestSpec, settings: Settings) -> tuple[str, ...]:
