@@ -23,7 +23,7 @@ from loadtest_operator.adapters.workers.sessions import pod_session
 from loadtest_operator.core.common import settings
 from loadtest_operator.core.common.settings import Settings, SettingsError
 from loadtest_operator.core.run.leadership import GIVE_UP_SECONDS
-from loadtest_operator.handlers import gone, janitor, loadtest, schedule, startup, uninstall
+from loadtest_operator.handlers import gone, janitor, loadtest, schedule, startup, sweep, uninstall
 from loadtest_operator.handlers.context import Context
 
 BAD_USE, BAD_SETTINGS, LEASE_LOST, NOT_UNDONE = 64, 2, 3, 4
@@ -149,6 +149,7 @@ async def operate(context: Context) -> None:
     startup.register(registry)
     loadtest.register(registry, context)
     schedule.register(registry, context)
+    sweep.register(registry, context)
     chosen = context.settings
     stop = asyncio.Event()
     beside = [asyncio.create_task(each(context), name=each.__module__) for each in BESIDE_KOPF]

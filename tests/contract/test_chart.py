@@ -36,7 +36,7 @@ VERBS = {
 """What each method of adapters.kube and each action asks of the API server; Create adopts what is there."""
 KOPF: Grants = {
     *(("loadtests", verb) for verb in ("get", "list", "watch", "patch")),
-    *(("loadtestschedules", verb) for verb in ("list", "watch", "patch")),
+    *((kind, verb) for kind in ("loadtestschedules", "loadtestsweeps") for verb in ("list", "watch", "patch")),
     *((resource, verb) for resource in ("customresourcedefinitions", "namespaces") for verb in ("list", "watch")),
     ("events", "create"),
 }
@@ -45,6 +45,7 @@ INDIRECT: Grants = {
     *((kind.plural, "list") for kind in kinds.SELECTING),
     ("loadtests/status", "patch"),
     ("loadtestschedules/status", "patch"),
+    ("loadtestsweeps/status", "patch"),
     ("secrets", "create"),
     ("*", "get"),
     ("*", "list"),
@@ -225,7 +226,8 @@ def test_runs_let_the_operators_pods_in(render: Render) -> None:
 
 def test_crds_stay_when_the_release_goes(render: Render) -> None:
     crds = of_kind(render(), "CustomResourceDefinition")
-    assert {crd["metadata"]["name"] for crd in crds} == {"loadtests.loadtest.dev", "loadtestschedules.loadtest.dev"}
+    kinds = ("loadtests", "loadtestschedules", "loadtestsweeps")
+    assert {crd["metadata"]["name"] for crd in crds} == {f"{kind}.loadtest.dev" for kind in kinds}
     assert all(crd["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep" for crd in crds)
     generated = {path.name: yaml.safe_load(path.read_text())["spec"] for path in (ROOT / "crds").glob("*.yaml")}
     assert {crd["spec"]["names"]["plural"] + ".yaml": crd["spec"] for crd in crds} == generated

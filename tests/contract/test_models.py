@@ -10,8 +10,13 @@ from contract.objects import BAD, GOOD, ROOT, Object, bound, changed, load_test
 from loadgen.model.base import Model
 from loadtest_operator.api.loadtest import LoadTest
 from loadtest_operator.api.schedule import LoadTestSchedule
+from loadtest_operator.api.sweep import LoadTestSweep
 
-KINDS: dict[str, type[Model]] = {"LoadTest": LoadTest, "LoadTestSchedule": LoadTestSchedule}
+KINDS: dict[str, type[Model]] = {
+    "LoadTest": LoadTest,
+    "LoadTestSchedule": LoadTestSchedule,
+    "LoadTestSweep": LoadTestSweep,
+}
 SAMPLES = sorted((ROOT / "deploy" / "samples").glob("*.yaml"))
 
 

@@ -52,7 +52,7 @@ def in_force(status: Object) -> bool:
 
 
 def finalizers(cluster: PatientCluster) -> list[list[str]]:
-    found = json.loads(cluster.kubectl("get", "loadtests,loadtestschedules", "-o", "json"))["items"]
+    found = json.loads(cluster.kubectl("get", "loadtests,loadtestschedules,loadtestsweeps", "-o", "json"))["items"]
     return [each["metadata"].get("finalizers", []) for each in found]
 
 

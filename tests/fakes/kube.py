@@ -18,7 +18,7 @@ from aiohttp import web
 from kubernetes.aio.client import Configuration
 
 from loadtest_operator.adapters.kube.api import KubeApi
-from loadtest_operator.core.common.kinds import LOAD_TEST, LOAD_TEST_SCHEDULE, Kind
+from loadtest_operator.core.common.kinds import LOAD_TEST, LOAD_TEST_SCHEDULE, LOAD_TEST_SWEEP, Kind
 
 Object = dict[str, Any]
 Trouble = Callable[[web.Request], int | str | None]
@@ -39,7 +39,7 @@ def _group(name: str, version: str) -> Object:
     return {"name": name, "versions": [only], "preferredVersion": only}
 
 
-OURS = [_resource(kind.plural, kind.kind, namespaced=True) for kind in (LOAD_TEST, LOAD_TEST_SCHEDULE)]
+OURS = [_resource(kind.plural, kind.kind, namespaced=True) for kind in (LOAD_TEST, LOAD_TEST_SCHEDULE, LOAD_TEST_SWEEP)]
 CORE = [_resource("namespaces", "Namespace", namespaced=False), _resource("events", "Event", namespaced=True)]
 CRDS = [_resource("customresourcedefinitions", "CustomResourceDefinition", namespaced=False)]
 DISCOVERY: dict[str, Object] = {

@@ -31,12 +31,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- define "loadtest.runRules" -}}
 - apiGroups: [loadtest.dev]
   resources: [loadtests]
-  verbs: [get, list, watch, create, patch, delete] # create and delete: those of schedules
+  verbs: [get, list, watch, create, patch, delete] # create and delete: those of schedules and sweeps
 - apiGroups: [loadtest.dev]
-  resources: [loadtestschedules]
+  resources: [loadtestschedules, loadtestsweeps]
   verbs: [get, list, watch, patch]
 - apiGroups: [loadtest.dev]
-  resources: [loadtests/status, loadtestschedules/status]
+  resources: [loadtests/status, loadtestschedules/status, loadtestsweeps/status]
   verbs: [patch]
 - apiGroups: [batch]
   resources: [jobs]

@@ -73,7 +73,7 @@ def read(document: Mapping[str, Any]) -> SweepSpec:
         raise InvalidPlanError([f"kind is {document['kind']!r}: write {SWEEP_KIND}"])
     part, prefix = (document["spec"], "spec.") if "spec" in document else (document, "")
     try:
-        spec = SweepSpec.model_validate(part, by_alias=True, by_name=False)
+        spec = SweepSpec.model_validate(_of_a_laptop(part), by_alias=True, by_name=False)
     except ValidationError as error:
         raise InvalidPlanError(
             [f"{prefix}{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_url=False)]
@@ -81,6 +81,20 @@ def read(document: Mapping[str, Any]) -> SweepSpec:
     for point in points.ends(spec):
         points.plan(spec, point)
     return spec
+
+
+ONLY_IN_A_CLUSTER = ("suspend", "abort")
+
+
+def _of_a_laptop(part: Any) -> Any:
+    """Without what only means something in a cluster, so that one file serves both."""
+    if not isinstance(part, Mapping):
+        return part
+    kept = {name: value for name, value in part.items() if name not in ONLY_IN_A_CLUSTER}
+    template = kept.get("loadTestTemplate")
+    if isinstance(template, Mapping):
+        kept["loadTestTemplate"] = {name: value for name, value in template.items() if name != "metadata"}
+    return kept
 
 
 @dataclass(slots=True)

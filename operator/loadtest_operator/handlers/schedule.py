@@ -13,16 +13,15 @@ from typing import Any
 import kopf
 from pydantic import ValidationError
 
-from loadtest_operator.adapters.errors import AdapterError, ConflictError, NotFoundError
+from loadtest_operator.adapters.errors import AdapterError
 from loadtest_operator.adapters.metrics.schedules import ScheduleMetrics
 from loadtest_operator.api.meta import GROUP, VERSION
 from loadtest_operator.api.problems import sentences
 from loadtest_operator.api.schedule import LoadTestScheduleSpec, LoadTestScheduleStatus
 from loadtest_operator.core.actions import Delete, Emit
-from loadtest_operator.core.common import diff
-from loadtest_operator.core.common.kinds import EVENT, LOAD_TEST, LOAD_TEST_SCHEDULE
+from loadtest_operator.core.common.kinds import LOAD_TEST, LOAD_TEST_SCHEDULE
+from loadtest_operator.core.common.offspring import Parent
 from loadtest_operator.core.common.settings import Settings
-from loadtest_operator.core.evidence import events
 from loadtest_operator.core.run import guard
 from loadtest_operator.core.schedule import children as schedule_children
 from loadtest_operator.core.schedule.children import REPLACED_ANNOTATION, SCHEDULE_LABEL
@@ -32,8 +31,8 @@ from loadtest_operator.core.schedule.starts import (
     ScheduleAction,
     StartChild,
     decide_schedule,
-    stuck,
 )
+from loadtest_operator.handlers import parents
 from loadtest_operator.handlers.context import Context
 from loadtest_operator.handlers.follow import RETRY_SECONDS, followed
 from loadtest_operator.handlers.memory import Failures
@@ -42,7 +41,7 @@ log = logging.getLogger(__name__)
 
 Object = Mapping[str, Any]
 
-LONGEST_LOOK_SECONDS, STUCK_SECONDS = 60.0, 30.0
+LONGEST_LOOK_SECONDS = 60.0
 
 
 @dataclass(slots=True)
@@ -82,20 +81,10 @@ async def look(context: Context, metrics: ScheduleMetrics, memory: ScheduleMemor
         return await _look(context, metrics, memory, namespace, name)
 
     async def give_up(why: str) -> float:
-        return await _give_up(context, namespace, name, why)
+        return await parents.give_up(context, LOAD_TEST_SCHEDULE, namespace, name, why)
 
     where = f"schedule {namespace}/{name}"
     return await followed(context, where, memory.failures, LONGEST_LOOK_SECONDS, one, give_up)
-
-
-async def _give_up(context: Context, namespace: str, name: str, why: str) -> float:
-    """A schedule does not end: it says that it cannot go on, and is looked at again."""
-    body = await context.kube.get(LOAD_TEST_SCHEDULE, namespace, name)
-    if body is None:
-        return RETRY_SECONDS
-    if patch := stuck(body, why, context.clock()):
-        await context.kube.merge_patch(LOAD_TEST_SCHEDULE, namespace, name, {"status": patch}, "status")
-    return STUCK_SECONDS
 
 
 async def _look(context: Context, metrics: ScheduleMetrics, memory: ScheduleMemory, namespace: str, name: str) -> float:
@@ -105,7 +94,7 @@ async def _look(context: Context, metrics: ScheduleMetrics, memory: ScheduleMemo
     labels = f"{SCHEDULE_LABEL}={name}"
     observed = observe(body, await context.kube.list(LOAD_TEST, namespace, labels=labels), memory, context.settings)
     decision = decide_schedule(observed, context.clock())
-    await _write(context, body, decision.status)
+    await parents.write(context, LOAD_TEST_SCHEDULE, body, decision.status)
     await _act(context, observed, memory, decision.actions)
     metrics.show(namespace, name, decision.status)
     return decision.wake_after
@@ -141,14 +130,6 @@ def _spec(body: Object) -> tuple[LoadTestScheduleSpec | None, tuple[str, ...]]:
         return None, sentences(error)
 
 
-async def _write(context: Context, body: Object, status: LoadTestScheduleStatus) -> None:
-    metadata = body["metadata"]
-    new = status.model_dump(mode="json", exclude_none=True)
-    if patch := diff.merge_patch(body.get("status") or {}, new):
-        where = (metadata["namespace"], metadata["name"])
-        await context.kube.merge_patch(LOAD_TEST_SCHEDULE, *where, {"status": patch}, "status")
-
-
 async def _act(
     context: Context, observed: ObservedSchedule, memory: ScheduleMemory, actions: tuple[ScheduleAction, ...]
 ) -> None:
@@ -164,25 +145,12 @@ async def _act(
 
 
 async def _start(context: Context, observed: ObservedSchedule, memory: ScheduleMemory, action: StartChild) -> None:
-    name = action.body["metadata"]["name"]
-    try:
-        await context.kube.create(LOAD_TEST, observed.namespace, action.body)
-    except ConflictError:
-        found = await context.kube.get(LOAD_TEST, observed.namespace, name)
-        if found is None or not schedule_children.is_ours(found, observed.uid):
-            raise ConflictError(f"LoadTest {name} exists and is not this schedule's: delete or rename it") from None
-    else:
-        await _emit(context, observed, memory, Emit("Normal", "Started", action.says))
+    await parents.make(context, _parent(observed), action.body, action.says)
     memory.started = action.minute
-    log.info("schedule %s/%s started %s", observed.namespace, observed.name, action.says)
 
 
 async def _abort(context: Context, observed: ObservedSchedule, _memory: ScheduleMemory, action: AbortChild) -> None:
-    patch = {"metadata": {"annotations": {REPLACED_ANNOTATION: action.replaced_by}}, "spec": {"abort": True}}
-    try:
-        await context.kube.merge_patch(LOAD_TEST, observed.namespace, action.name, patch)
-    except NotFoundError:
-        return
+    await parents.abort(context, _parent(observed), action.name, **{REPLACED_ANNOTATION: action.replaced_by})
 
 
 async def _delete(context: Context, observed: ObservedSchedule, _memory: ScheduleMemory, action: Delete) -> None:
@@ -190,14 +158,11 @@ async def _delete(context: Context, observed: ObservedSchedule, _memory: Schedul
 
 
 async def _emit(context: Context, observed: ObservedSchedule, _memory: ScheduleMemory, action: Emit) -> None:
-    where = (observed.namespace, observed.name, observed.uid)
-    try:
-        await context.kube.create(
-            EVENT, observed.namespace, events.event(LOAD_TEST_SCHEDULE, *where, action, context.clock())
-        )
-    except AdapterError as error:
-        # An Event is a courtesy: nothing depends on it.
-        log.info("no Event about schedule %s/%s: %s", observed.namespace, observed.name, error)
+    await parents.emit(context, _parent(observed), action)
+
+
+def _parent(observed: ObservedSchedule) -> Parent:
+    return schedule_children.parent(observed.name, observed.namespace, observed.uid)
 
 
 PERFORMERS: dict[type[ScheduleAction], Callable[..., Awaitable[None]]] = {

@@ -15,7 +15,7 @@ from loadtest_operator.adapters.errors import AdapterError, ConflictError, NotFo
 from loadtest_operator.api.meta import FINALIZER
 from loadtest_operator.api.status import Phase
 from loadtest_operator.core.common import reasons
-from loadtest_operator.core.common.kinds import LOAD_TEST, LOAD_TEST_SCHEDULE, Kind
+from loadtest_operator.core.common.kinds import LOAD_TEST, LOAD_TEST_SCHEDULE, LOAD_TEST_SWEEP, Kind
 from loadtest_operator.core.run import giving_up
 from loadtest_operator.handlers import farewell, reconcile
 from loadtest_operator.handlers.context import Context
@@ -34,7 +34,7 @@ async def uninstall(context: Context) -> list[str]:
     """Everything that the operator holds is let go. Returns what still keeps an object, in sentences; never raises."""
     places = context.settings.watch_namespaces or (None,)
     gate = asyncio.Semaphore(AT_ONCE)
-    kinds = (LOAD_TEST_SCHEDULE, LOAD_TEST)
+    kinds = (LOAD_TEST_SCHEDULE, LOAD_TEST_SWEEP, LOAD_TEST)  # who makes LoadTests first
     found = [await _let_all_go(context, gate, kind, namespace) for kind in kinds for namespace in places]
     return [problem for problems in found for problem in problems]
 
@@ -58,7 +58,7 @@ async def _let_all_go(context: Context, gate: asyncio.Semaphore, kind: Kind, nam
 async def _let_go(context: Context, kind: Kind, body: Object) -> str:
     where = f"{kind.kind} {body['metadata']['namespace']}/{body['metadata']['name']}"
     try:
-        if (body.get("status") or {}).get("phase") in BEGUN:
+        if kind == LOAD_TEST and (body.get("status") or {}).get("phase") in BEGUN:
             await _end(context, body)
         await _without_finalizer(context, kind, body["metadata"])
     except AdapterError as error:

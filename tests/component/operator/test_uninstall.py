@@ -12,7 +12,15 @@ from loadgen.model.report import Verdict
 from loadgen.model.wire import WorkerPhase
 from loadtest_operator.api.meta import FINALIZER, ConditionStatus, ConditionType
 from loadtest_operator.api.status import Phase
-from loadtest_operator.core.common.kinds import JOB, LOAD_TEST, LOAD_TEST_SCHEDULE, NETWORK_POLICY, SECRET, Kind
+from loadtest_operator.core.common.kinds import (
+    JOB,
+    LOAD_TEST,
+    LOAD_TEST_SCHEDULE,
+    LOAD_TEST_SWEEP,
+    NETWORK_POLICY,
+    SECRET,
+    Kind,
+)
 from loadtest_operator.handlers import uninstall
 
 FAULT = {"name": "slow", "startInStage": "hold", "startAfterSeconds": 2, "durationSeconds": 100}
@@ -77,9 +85,12 @@ async def test_what_has_not_begun_stays_as_it_was_asked_for() -> None:
     async with theatre() as play:
         held(play, LOAD_TEST, play.body)
         held(play, LOAD_TEST_SCHEDULE, {"metadata": {"name": "nightly", "namespace": "demo"}})
+        sweep = {"metadata": {"name": "knee", "namespace": "demo"}, "status": {"phase": "Running"}}
+        held(play, LOAD_TEST_SWEEP, sweep)
         problems = await taken_out(play)
 
         assert problems == []
+        assert finalizers(play, LOAD_TEST_SWEEP, "knee") == ["a.example/b"]
         assert finalizers(play, LOAD_TEST, "test") == ["a.example/b"]
         assert finalizers(play, LOAD_TEST_SCHEDULE, "nightly") == ["a.example/b"]
         assert play.body.get("status") is None

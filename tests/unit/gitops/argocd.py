@@ -13,7 +13,11 @@ from lupa.lua51 import LuaRuntime
 
 FOLDER = Path(__file__).parents[3] / "deploy" / "gitops" / "argocd"
 CONFIG_MAP = FOLDER / "argocd-cm.yaml"
-SCRIPTS = {"LoadTest": "health_loadtest.lua", "LoadTestSchedule": "health_loadtestschedule.lua"}
+SCRIPTS = {
+    "LoadTest": "health_loadtest.lua",
+    "LoadTestSchedule": "health_loadtestschedule.lua",
+    "LoadTestSweep": "health_loadtestsweep.lua",
+}
 STATES = frozenset({"Healthy", "Progressing", "Degraded", "Suspended", "Unknown"})
 """What a script may answer; Missing is Argo CD's own."""
 CLOSED = """

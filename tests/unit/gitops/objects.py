@@ -8,6 +8,7 @@ from loadgen.model.report import Verdict
 from loadtest_operator.api.status import Phase
 from unit.operator.schedule_world import ScheduleWorld
 from unit.operator.situations import SITUATIONS, Situation, played
+from unit.operator.sweep_world import SweepWorld, a_grid
 from unit.operator.world import World
 
 Object = dict[str, Any]
@@ -54,4 +55,26 @@ def nightly(*verdicts: Verdict, **changes: Any) -> ScheduleWorld:
         world.run(hours=1)
         world.finish(verdict)
         world.run(minutes=1)
+    return world
+
+
+def a_sweep(world: SweepWorld, *, gate: str | None = None) -> Object:
+    """As it is after the last look."""
+    annotations = {} if gate is None else {GATE: gate}
+    status = {"status": world.stored} if world.stored else {}
+    return {"metadata": {"generation": world.generation, "annotations": annotations}, "spec": world.spec, **status}
+
+
+def ended(verdict: Verdict) -> SweepWorld:
+    """A sweep with this verdict."""
+    values = {Verdict.PASSED: (10, 30), Verdict.FAILED: (60, 80)}.get(verdict, (10,))
+    world = SweepWorld(a_grid(*values, repeats=1), limit=5 if verdict is Verdict.INCONCLUSIVE else float("inf"))
+    if verdict is Verdict.ERROR:
+        world.refusals = ("not allowed",)
+    world.look()
+    if verdict is Verdict.ABORTED:
+        world.edit(abort=True)
+        world.finish("Aborted")
+    world.run()
+    assert world.status.verdict is verdict, world.stored
     return world

@@ -9,7 +9,8 @@ from loadgen.model.report import Verdict
 from loadtest_operator.api.status import Phase
 from unit.gitops import argocd
 from unit.gitops.argocd import Health, health, phase_of_a_hook
-from unit.gitops.objects import ENDS, a_load_test, a_schedule, nightly, on_its_way
+from unit.gitops.objects import ENDS, a_load_test, a_schedule, a_sweep, ended, nightly, on_its_way
+from unit.operator.sweep_world import SweepWorld, a_grid
 
 NO_GATE = (None, "false")
 GATES = ("true", "True", "yes", "")
@@ -162,3 +163,36 @@ def test_no_status_of_a_gate_is_healthy_but_passed() -> None:
         status = {name: value for name, value in known.items() if value is not None}
         opened = health("LoadTest", a_load_test(status, gate="true")).status == "Healthy"
         assert opened is (phase is Phase.FINISHED and verdict is Verdict.PASSED and token == "1")
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_a_sweep_as_a_gate_opens_for_passed_alone(verdict: Verdict) -> None:
+    world = ended(verdict)
+    for gate in GATES:
+        wanted = "Healthy" if verdict is Verdict.PASSED else "Degraded"
+        assert health("LoadTestSweep", a_sweep(world, gate=gate)).status == wanted
+    for gate in NO_GATE:
+        answer = health("LoadTestSweep", a_sweep(world, gate=gate))
+        assert answer.status == "Healthy"
+        assert answer.message.startswith(f"{verdict}: {world.status.message}")
+
+
+@pytest.mark.parametrize("gate", [None, "true"])
+def test_a_sweep_on_its_way_is_progressing_and_one_that_is_held_suspended(gate: str | None) -> None:
+    world = SweepWorld(a_grid(10, repeats=1))
+    answers = [health("LoadTestSweep", a_sweep(world, gate=gate)).status]
+    while world.look() and world.stored["phase"] != "Finished":
+        answers.append(health("LoadTestSweep", a_sweep(world, gate=gate)).status)
+        if world.running and world.stored.get("current"):
+            world.finish()
+    assert set(answers) == {"Progressing"}
+    assert len(answers) > 2
+    held = SweepWorld(a_grid(suspend=True))
+    held.look()
+    assert health("LoadTestSweep", a_sweep(held, gate=gate)).status == "Suspended"
+
+
+def test_a_sweep_that_ended_without_a_verdict_opens_nothing() -> None:
+    body = {"metadata": {"annotations": {"loadtest.dev/gate": "true"}}, "spec": {}, "status": {"phase": "Finished"}}
+    assert health("LoadTestSweep", body).status == "Degraded"
+    assert health("LoadTestSweep", {**body, "metadata": {}}).status == "Unknown"

@@ -8,7 +8,8 @@ import yaml
 
 from loadgen.model.report import Verdict
 from unit.gitops.kstatus import GITOPS, computed, evaluated
-from unit.gitops.objects import ENDS, a_load_test, a_schedule, nightly, on_its_way
+from unit.gitops.objects import ENDS, a_load_test, a_schedule, a_sweep, ended, nightly, on_its_way
+from unit.operator.sweep_world import SweepWorld, a_grid
 
 GATE, TREND = (
     next(iter(body["spec"]["healthCheckExprs"]))
@@ -69,3 +70,12 @@ def test_a_schedule_that_was_edited_is_waited_for() -> None:
     world = nightly(Verdict.PASSED)
     world.edit(timeZone="Europe/Berlin")
     assert computed(a_schedule(world)) == "InProgress"
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_a_sweep_is_waited_for_until_it_passed(verdict: Verdict) -> None:
+    """By its conditions alone: Passed is Current, any other end Failed."""
+    world = SweepWorld(a_grid())
+    world.look()
+    assert computed(a_sweep(world)) == "InProgress"
+    assert computed(a_sweep(ended(verdict))) == ("Current" if verdict is Verdict.PASSED else "Failed")

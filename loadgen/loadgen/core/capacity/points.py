@@ -65,6 +65,18 @@ def _set(node: Any, path: str, value: Any) -> None:
     node[last] = value
 
 
+def value_at(spec: Mapping[str, Any], path: str) -> Decimal:
+    """What a LoadTest's spec has in a field. Raises InvalidPlanError where there is no number."""
+    node: Any = spec
+    *way, last = path.split(".")
+    for step in way:
+        node = _enter(node, step, path)
+    try:
+        return Decimal(str(node[last]))
+    except (KeyError, TypeError, ArithmeticError) as error:
+        raise InvalidPlanError([f"{path} holds no number"]) from error
+
+
 def _enter(node: Any, step: str, path: str) -> Any:
     found = STEP.fullmatch(step)
     inner = node.get(found["name"]) if found and isinstance(node, dict) else None

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from loadgen.model.report import Verdict
 from loadtest_operator.api.meta import Condition, ConditionStatus, ConditionType
 from loadtest_operator.core.common import reasons
 from loadtest_operator.core.common.reasons import Reason
@@ -31,6 +32,19 @@ def no(kind: ConditionType, reason: Reason, message: str = "") -> Claim:
 
 def unknown(kind: ConditionType, reason: Reason = reasons.PENDING, message: str = "") -> Claim:
     return Claim(kind, ConditionStatus.UNKNOWN, reason, message)
+
+
+def ended(verdict: Verdict, message: str) -> tuple[Claim, ...]:
+    """What the end says, to `kubectl wait` and to kstatus: only Passed is ready."""
+    passed, reason = verdict is Verdict.PASSED, reasons.OF_VERDICT[verdict]
+    say = yes if passed else no
+    return (
+        yes(ConditionType.FINISHED, reason, message),
+        say(ConditionType.PASSED, reason, message),
+        say(ConditionType.READY, reason, message),
+        no(ConditionType.RECONCILING, reason),
+        no(ConditionType.STALLED, reason) if passed else yes(ConditionType.STALLED, reason),
+    )
 
 
 def find(conditions: Iterable[Condition], kind: ConditionType) -> Condition | None:

@@ -42,6 +42,7 @@ STATEFUL_SET = Kind("apps/v1", "StatefulSet", "statefulsets")
 LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
 LOAD_TEST = Kind("loadtest.dev/v1alpha1", "LoadTest", "loadtests")
 LOAD_TEST_SCHEDULE = Kind("loadtest.dev/v1alpha1", "LoadTestSchedule", "loadtestschedules")
+LOAD_TEST_SWEEP = Kind("loadtest.dev/v1alpha1", "LoadTestSweep", "loadtestsweeps")
 
 WORKLOADS = {kind.kind: kind for kind in (DEPLOYMENT, STATEFUL_SET, REPLICA_SET)}
 """What `workloadRef.kind` may be, and what the owners of pods are followed through."""

@@ -159,3 +159,11 @@ NOTHING_TO_STORE = _reason("NothingToStore", "Nothing was measured.")
 IN_PROGRESS = _reason("InProgress", "The run is going on.")
 
 BY_NAME: dict[str, Reason] = {reason.name: reason for reason in _reasons}
+OF_VERDICT = {
+    Verdict.PASSED: PASSED,
+    Verdict.FAILED: FAILED,
+    Verdict.INCONCLUSIVE: INCONCLUSIVE,
+    Verdict.ERROR: ERROR,
+    Verdict.ABORTED: ABORTED,
+}
+"""How the end is named in conditions."""

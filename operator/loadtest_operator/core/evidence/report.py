@@ -58,6 +58,15 @@ def build(observed: Observed, tally: Tally) -> Artifact:
     return Artifact(name, body, hashlib.sha256(data).hexdigest(), len(data), judgement)
 
 
+def stored_bytes(config_map: Mapping[str, Any] | None) -> bytes:
+    """What an artifact holds; nothing where it is gone, or holds no such thing."""
+    held = (config_map or {}).get("binaryData") or {}
+    try:
+        return base64.b64decode(held.get(KEY) or "", validate=True)
+    except ValueError:
+        return b""
+
+
 def fitted(report: Report, pack: Callable[[Report], bytes]) -> bytes:
     """As much of the report as there is room for; raises `ValueError` where even its least is too much."""
     data = b""

@@ -1,8 +1,7 @@
 """The LoadTests that a schedule made: their names, what came out of them, and which of them may go.
 
 The name says for which minute a LoadTest was made, so nobody can make it twice, and what exists can be read back
-without any memory. Only what carries the schedule's uid as its owner counts; a LoadTest of a namesake that was
-deleted, or one that a user made under such a name, is not ours.
+without any memory.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,10 +12,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from loadgen.model.report import Verdict
-from loadtest_operator.api.meta import API_VERSION
 from loadtest_operator.api.schedule import LoadTestScheduleSpec, RecentRun
-from loadtest_operator.core.common import times
-from loadtest_operator.core.common.names import GROUP, MANAGED_BY
+from loadtest_operator.core.common import offspring, times
+from loadtest_operator.core.common.kinds import LOAD_TEST_SCHEDULE
+from loadtest_operator.core.common.names import GROUP
+from loadtest_operator.core.common.offspring import Parent
 
 Object = Mapping[str, Any]
 
@@ -61,23 +61,16 @@ def minute_of(name: str) -> datetime | None:
     return datetime.fromtimestamp(int(tail) * 60, UTC)
 
 
-def is_ours(body: Object, uid: str) -> bool:
-    """Whether the schedule with this uid made it."""
-    return any(owner["uid"] == uid for owner in body["metadata"].get("ownerReferences", []))
-
-
 def seen(bodies: Iterable[Object], uid: str) -> tuple[Child, ...]:
     """The schedule's LoadTests, the newest first."""
-    ours = ((minute_of(body["metadata"]["name"]), body) for body in bodies if is_ours(body, uid))
+    ours = ((minute_of(body["metadata"]["name"]), body) for body in bodies if offspring.is_ours(body, uid))
     found = [_child(minute, body) for minute, body in ours if minute is not None]
     return tuple(sorted(found, key=lambda child: child.minute, reverse=True))
 
 
 def _child(minute: datetime, body: Object) -> Child:
     metadata, status = body["metadata"], body.get("status") or {}
-    run = status.get("run") or {}
-    # One that was given a new runToken is on its way again.
-    finished = status.get("phase") == "Finished" and body["spec"].get("runToken", "1") == run.get("token")
+    finished = offspring.is_finished(body)
     return Child(
         minute=minute,
         run=_figures(metadata["name"], status if finished else {}),
@@ -132,29 +125,13 @@ def past_limits(spec: LoadTestScheduleSpec, children: Iterable[Child]) -> tuple[
     return tuple(child for child in gone if not child.deleting)
 
 
+def parent(schedule: str, namespace: str, uid: str) -> Parent:
+    """The schedule as its LoadTests know it."""
+    return Parent(LOAD_TEST_SCHEDULE, namespace, schedule, uid, SCHEDULE_LABEL)
+
+
 def manifest(schedule: str, namespace: str, uid: str, template: Object, minute: datetime) -> dict[str, Any]:
     """The LoadTest for this minute. The template's spec goes in as the API server has it, newer fields and all."""
-    metadata = template.get("metadata") or {}
-    return {
-        "apiVersion": API_VERSION,
-        "kind": "LoadTest",
-        "metadata": {
-            "name": name_of(schedule, minute),
-            "namespace": namespace,
-            "labels": {**(metadata.get("labels") or {}), **MANAGED_BY, SCHEDULE_LABEL: schedule},
-            "annotations": {**(metadata.get("annotations") or {}), TIME_ANNOTATION: times.whole(minute)},
-            "ownerReferences": [_owner(schedule, uid)],
-        },
-        "spec": template["spec"],
-    }
-
-
-def _owner(schedule: str, uid: str) -> Object:
-    return {
-        "apiVersion": API_VERSION,
-        "kind": "LoadTestSchedule",
-        "name": schedule,
-        "uid": uid,
-        "controller": True,
-        "blockOwnerDeletion": False,
-    }
+    told = {TIME_ANNOTATION: times.whole(minute)}
+    owner = parent(schedule, namespace, uid)
+    return offspring.manifest(owner, name_of(schedule, minute), template, template["spec"], **told)

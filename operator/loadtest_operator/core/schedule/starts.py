@@ -26,7 +26,7 @@ from loadtest_operator.api.schedule import (
     RunReference,
 )
 from loadtest_operator.core.actions import Delete, Emit
-from loadtest_operator.core.common import diff, times
+from loadtest_operator.core.common import times
 from loadtest_operator.core.common.kinds import LOAD_TEST
 from loadtest_operator.core.schedule import children as schedule_children
 from loadtest_operator.core.schedule import cron
@@ -349,22 +349,6 @@ def _condition(
         last_transition_time=old.last_transition_time if old and old.status is status else now.replace(microsecond=0),
         observed_generation=observed.generation,
     )
-
-
-def stuck(body: Mapping[str, Any], why: str, now: datetime) -> dict[str, Any]:
-    """A merge patch of the stored status where every look fails: Ready is False and says why. What is stored is taken as
-    JSON, for it may be what cannot be read. Empty where it says so already."""
-    stored = body.get("status") or {}
-    message = f"the operator cannot go on with this schedule, no LoadTest is made: {why}; please report this"[:1024]
-    known = {each.get("type"): each for each in stored.get("conditions") or ()}
-    old = known.get("Ready", {})
-    ready = {
-        "type": "Ready", "status": "False", "reason": "InternalError", "message": message,
-        "lastTransitionTime": old.get("lastTransitionTime") if old.get("status") == "False" else times.whole(now),
-        "observedGeneration": body["metadata"].get("generation", 0),
-    }  # fmt: skip
-    new = {**stored, "message": message, "conditions": list({**known, "Ready": ready}.values())}
-    return diff.merge_patch(stored, new)
 
 
 def _tone(missed: Missed) -> Literal["Normal", "Warning"]:

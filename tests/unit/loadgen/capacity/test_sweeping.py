@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from loadgen.commands.sweeping import Sweeper, read
 from loadgen.core.capacity import points, steady, sweeping
@@ -148,6 +149,15 @@ def test_a_level_that_lies_at_the_bound_is_not_called_good(tmp_path: Path) -> No
     assert high.attainment_high is not None
     assert high.attainment_low < 95 < high.attainment_high
     assert (low.verdict, high.verdict, done.best) == (Verdict.PASSED, Verdict.INCONCLUSIVE, {FIELD: 10})
+
+
+def test_the_file_of_the_cluster_is_read_on_a_laptop() -> None:
+    """The sample, with all that a cluster knows besides."""
+    sample = Path(__file__).parents[4] / "deploy" / "samples" / "chat-levels.yaml"
+    document = yaml.safe_load(sample.read_text())
+    document["spec"] |= {"suspend": True, "abort": False}
+    document["spec"]["loadTestTemplate"]["metadata"] = {"labels": {"team": "chat"}}
+    assert len(points.grid(read(document))) == 6
 
 
 def test_a_run_that_measured_nothing_is_made_again(tmp_path: Path) -> None:

@@ -26,14 +26,6 @@ COMPLETED = ConditionType.LOAD_COMPLETED
 ABORT_PATIENCE = timedelta(seconds=10)
 """So long figures of an aborted run are waited for."""
 
-VERDICT_REASONS = {
-    Verdict.PASSED: reasons.PASSED,
-    Verdict.FAILED: reasons.FAILED,
-    Verdict.INCONCLUSIVE: reasons.INCONCLUSIVE,
-    Verdict.ERROR: reasons.ERROR,
-    Verdict.ABORTED: reasons.ABORTED,
-}
-
 
 def aborted(observed: Observed) -> Step | None:
     """Also now: whoever sets spec.abort before there is a verdict gets Aborted, and soon."""
@@ -105,17 +97,7 @@ def _artifacts(observed: Observed) -> tuple[ArtifactStatus, ...]:
 
 
 def _ending_claims(observed: Observed, judgement: Judgement) -> tuple[Claim, ...]:
-    reason = VERDICT_REASONS[judgement.verdict]
-    passed = judgement.verdict is Verdict.PASSED
-    say = conditions.yes if passed else conditions.no
-    return (
-        _stored_claim(observed),
-        conditions.yes(ConditionType.FINISHED, reason, judgement.message),
-        say(ConditionType.PASSED, reason, judgement.message),
-        say(ConditionType.READY, reason, judgement.message),
-        conditions.no(ConditionType.RECONCILING, reason),
-        conditions.no(ConditionType.STALLED, reason) if passed else conditions.yes(ConditionType.STALLED, reason),
-    )
+    return (_stored_claim(observed), *conditions.ended(judgement.verdict, judgement.message))
 
 
 def _stored_claim(observed: Observed) -> Claim:
