@@ -57,7 +57,12 @@ simulations: setup ## coverage, false alarms and power of the capacity statistic
 	@echo "[setup] nginx from Debian (usually 5 s)"
 	@apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nginx-light >/dev/null
 
-component: setup /usr/sbin/nginx ## real sockets on loopback, kopf against an emulated API
+# And in a real browser: the report.
+/usr/bin/chromium:
+	@echo "[setup] chromium from Debian (usually 60 s)"
+	@apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null
+
+component: setup /usr/sbin/nginx /usr/bin/chromium ## real sockets on loopback, kopf against an emulated API, the report in a browser
 	@echo "[component]"
 	@$(RUN)/pytest tests/component -q -n4
 

@@ -11,13 +11,20 @@ from pydantic import TypeAdapter, ValidationError
 
 from kubectl_loadtest.core.stored import Kept, Stored
 from kubectl_loadtest.problems import PluginError
-from loadgen.report.html.surroundings import Span, Steps, Surroundings, Table
+from loadgen.report.html.surroundings import Episode, Span, Steps, Surroundings, Table
 from loadgen.report.terminal import ABSENT
 from loadtest_operator.api.outcome import FaultStatus, ReplicaChange, ScalingStatus
 from loadtest_operator.api.status import LoadTestStatus
 
 MOST_CHANGES = 64
 """As many changes of replicas a status holds."""
+STEPS = {
+    "decided": "the autoscaler decides",
+    "pod_scheduled": "a node is found",
+    "pod_ready": "the pod gets ready",
+    "serving": "traffic comes in",
+}
+"""Parts of a scale-up, each until the moment of that name in `ScaleUpSeconds`."""
 FAULTS: TypeAdapter[tuple[FaultStatus, ...]] = TypeAdapter(tuple[FaultStatus, ...])
 SCALING: TypeAdapter[ScalingStatus | None] = TypeAdapter(ScalingStatus | None)
 
@@ -34,6 +41,7 @@ def surroundings(title: str, run: Kept, stored: Stored, status: LoadTestStatus) 
         notes=notes,
         faults=list(_spans(faults, start, end)),
         replicas=_steps(scaling.changes, start, end) if scaling else (),
+        episodes=list(_episodes(scaling, start)) if scaling else (),
         tables=[*_fault_tables(faults), *(_scaling_tables(scaling) if scaling else ())],
     )
 
@@ -79,6 +87,18 @@ def _steps(changes: Sequence[ReplicaChange], start: datetime, end: float) -> lis
     ]
 
 
+def _episodes(scaling: ScalingStatus, start: datetime) -> Iterator[Episode]:
+    """Scale-ups whose load step was seen, each in the steps of which both ends are known."""
+    for one in scaling.scale_ups:
+        if one.load_step_time is not None:
+            rose = (one.load_step_time - start).total_seconds()
+            ends = [0.0, *(getattr(one.seconds, name) for name in STEPS)]
+            moments = [None if end is None else rose + float(end) for end in ends]
+            spans = zip(STEPS.values(), moments, moments[1:], strict=False)
+            known = [Span(word, begin, end) for word, begin, end in spans if begin is not None and end is not None]
+            yield Episode(f"{one.from_replicas} → {one.to_replicas}", known)
+
+
 def _fault_tables(faults: Sequence[FaultStatus]) -> Iterator[Table]:
     if not faults:
         return
@@ -113,6 +133,9 @@ def _scaling_tables(scaling: ScalingStatus) -> Iterator[Table]:
     ]
     if expected or notes:
         yield Table("Autoscaler", ("expectation", "result", "observed", "wanted", "in words"), expected, notes)
+    if scaling.metrics:
+        read = [(one.name, one.type, one.current or ABSENT, one.target, one.message or "") for one in scaling.metrics]
+        yield Table("What the autoscaler steers by", ("metric", "type", "read last", "target", "why not"), read)
     if scaling.scale_ups:
         headers = ("scale-up", "load step", "decided", "pod scheduled", "pod ready", "serving")
         rows = [

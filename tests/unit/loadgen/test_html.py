@@ -16,7 +16,7 @@ from loadgen.report import terminal
 from loadgen.report.html import page
 from loadgen.report.html.markup import document, el
 from loadgen.report.html.style import STYLE
-from loadgen.report.html.surroundings import Span, Steps, Surroundings, Table
+from loadgen.report.html.surroundings import Episode, Span, Steps, Surroundings, Table
 from unit.loadgen.deltas import a_cell, a_delta, a_tally, steady
 from unit.loadgen.pages import read
 from unit.loadgen.plans import a_plan, opened
@@ -265,6 +265,23 @@ def test_replicas_and_faults_share_the_axis() -> None:
     assert "slow (5 to 9 s)" in root.text
     assert root.rows("Faults") == [["name", "result"], ["slow", "Recovered"]]
     assert next(root.all("h1")).text == f"{usual().verdict} · chat"
+
+
+def test_episodes_are_drawn_step_by_step_over_the_same_seconds() -> None:
+    """A bar for each step that is known, as long as it took; the words say it without the picture."""
+    steps = (Span("deciding", 4, 6), Span("starting", 6, 14))
+    text = page.render(usual(), Surroundings(episodes=[Episode("1 → 2", steps), Episode("2 → 3", ())]))
+    drawing = next(one for one in read(text).all("svg") if "From the load's rise" in str(one.attributes["aria-label"]))
+    bars = [one for one in drawing.all("rect") if one.text]
+
+    assert [one.text for one in bars if "step" in str(one.attributes["class"])] == [
+        "1 → 2: deciding 2.0 s",
+        "1 → 2: starting 8.0 s",
+    ]
+    short, long = (float(str(one.attributes["width"])) for one in bars if "step" in str(one.attributes["class"]))
+    assert long == pytest.approx(4 * short, abs=0.2)
+    assert "2 → 3: no step is known." in read(text).text
+    assert "Scale-ups over time" not in page.render(usual())
 
 
 def test_secrets_stay_at_home() -> None:

@@ -1,4 +1,4 @@
-"""Charts as SVG made by hand: lines over the run's time, and latency by percentile. A gap in what was measured is a gap in
+"""Charts as SVG made by hand: lines and episodes over the run's time, and latency by percentile. A gap in what was measured is a gap in
 the line, and the caption says how much is missing.
 """
 
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from loadgen.report.html.axes import Scale
-    from loadgen.report.html.surroundings import Span
+    from loadgen.report.html.surroundings import Episode, Span
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 960, 250, 64, 12, 44, 30
 STYLES = 4
+ROW = 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,40 @@ def timeline(title: str, unit: str, lines: Sequence[Line], axis: Axis, *, logari
     notes = [_said(line, unit, axis.seconds) for line in lines]
     scale = ["The vertical axis is logarithmic."] if up.logarithmic else []
     return _figure(title, unit, parts, [*notes, *_thinning(lines), *scale])
+
+
+def episodes(title: str, rows: Sequence[Episode], axis: Axis) -> Element:
+    """A bar for each over the run's time, in the steps that it took; a step that is not known is a gap."""
+    across = axes.Scale(0.0, max(axis.seconds, 1.0), LEFT, WIDTH - RIGHT)
+    height = TOP + ROW * len(rows) + BOTTOM
+    names = list(dict.fromkeys(step.name for row in rows for step in row.steps))
+    parts = [
+        *_bands(axis, across, height),
+        *(_tick(across(at), axes.clock(at, axis.seconds), height) for at in axes.moments(axis.seconds)),
+        *(part for place, row in enumerate(rows) for part in _episode(row, TOP + ROW * place, across, names)),
+        *(part for place, name in enumerate(names) for part in _key(name, LEFT + 190 * place, place)),
+    ]
+    notes = [f"{row.name}: {', '.join(_lasted(step) for step in row.steps) or 'no step is known'}." for row in rows]
+    return _figure(title, "seconds", parts, notes, height)
+
+
+def _episode(row: Episode, y: float, across: Scale, names: Sequence[str]) -> Iterable[Element]:
+    yield el("text", row.name, x=LEFT - 6, y=f"{y + ROW / 2 + 4:.1f}", text_anchor="end")
+    for step in row.steps:
+        left, right = across(step.start), across(step.end)
+        yield el(
+            "rect", el("title", f"{row.name}: {_lasted(step)}"), x=f"{left:.1f}", y=y + 3, height=ROW - 6,
+            width=f"{max(right - left, 1.5):.1f}", class_=f"step f{names.index(step.name) % STYLES}",
+        )  # fmt: skip
+
+
+def _key(name: str, x: float, place: int) -> Iterable[Element]:
+    yield el("rect", x=x, y=5, width=24, height=12, class_=f"step f{place % STYLES}")
+    yield el("text", name, x=x + 30, y=16)
+
+
+def _lasted(step: Span) -> str:
+    return f"{step.name} {step.end - step.start:.1f} s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +142,10 @@ def _marks(points: Sequence[Percentile], place: int, across: Scale, up: Scale) -
     return el("g", *dots, *bars, class_=f"line s{place % STYLES}")
 
 
-def _figure(title: str, unit: str, parts: Iterable[Element], notes: Sequence[str]) -> Element:
+def _figure(title: str, unit: str, parts: Iterable[Element], notes: Sequence[str], height: float = HEIGHT) -> Element:
     text = " ".join(notes)
     drawing = el(
-        "svg", el("title", f"{title}, {unit}"), el("desc", text), *parts, viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img",
+        "svg", el("title", f"{title}, {unit}"), el("desc", text), *parts, viewBox=f"0 0 {WIDTH} {height}", role="img",
         aria_label=f"{title}, {unit}. {text}",
     )  # fmt: skip
     return el("figure", el("h3", f"{title}, {unit}"), drawing, el("figcaption", text))
@@ -150,20 +185,20 @@ def _piece(points: Sequence[tuple[float, float]], across: Scale, up: Scale, step
     return "".join(drawn if rest else [*drawn, "h0"])
 
 
-def _bands(axis: Axis, across: Scale) -> Iterable[Element]:
+def _bands(axis: Axis, across: Scale, below: float = HEIGHT) -> Iterable[Element]:
     for place, stage in enumerate(axis.stages):
         if place % 2:
-            yield _band(stage, across, "band")
+            yield _band(stage, across, "band", below)
         room = int((across(stage.end) - across(stage.start)) / 7)
         if room >= 3:
             short = stage.name if len(stage.name) <= room else f"{stage.name[: room - 1]}…"
             yield el("text", short, x=f"{across(stage.start) + 3:.1f}", y=TOP - 6)
-    yield from (_band(fault, across, "fault") for fault in axis.faults)
+    yield from (_band(fault, across, "fault", below) for fault in axis.faults)
 
 
-def _band(span: Span, across: Scale, kind: str) -> Element:
+def _band(span: Span, across: Scale, kind: str, below: float) -> Element:
     left, right = across(span.start), across(span.end)
-    width, height = f"{max(right - left, 1):.1f}", HEIGHT - TOP - BOTTOM
+    width, height = f"{max(right - left, 1):.1f}", below - TOP - BOTTOM
     named = el("title", f"{'fault ' if kind == 'fault' else ''}{span.name}")
     return el("rect", named, x=f"{left:.1f}", y=TOP, width=width, height=height, class_=kind)
 
@@ -175,8 +210,8 @@ def _horizontal(up: Scale) -> Iterable[Element]:
         yield el("text", f"{value:,.10g}", x=LEFT - 6, y=f"{up(value) + 4:.1f}", text_anchor="end")
 
 
-def _tick(x: float, label: str) -> Element:
-    return el("text", label, x=f"{x:.1f}", y=HEIGHT - BOTTOM + 18, text_anchor="middle")
+def _tick(x: float, label: str, below: float = HEIGHT) -> Element:
+    return el("text", label, x=f"{x:.1f}", y=below - BOTTOM + 18, text_anchor="middle")
 
 
 def _legend(names: Sequence[str]) -> Iterable[Element]:

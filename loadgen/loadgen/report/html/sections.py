@@ -67,6 +67,14 @@ def over_time(report: Report, around: Surroundings) -> Element:
     return _section("Over time", *_regions(around), *measured, *seen)
 
 
+def scale_ups(report: Report, around: Surroundings) -> Element | None:
+    """What users waited for, step by step, over the axis of the other charts."""
+    if not around.episodes:
+        return None
+    axis = Axis(_length(report, around), _stages(report), around.faults)
+    return _section("Scale-ups over time", charts.episodes("From the load's rise to traffic", around.episodes, axis))
+
+
 def latency(report: Report, _around: Surroundings) -> Element:
     """Every distribution, and its curve."""
     windows = [("run", report.total), *((f"stage {_staged(window)}", window) for window in report.stages)]
@@ -119,7 +127,7 @@ def plan(report: Report, _around: Surroundings) -> Element:
 
 
 BEFORE_SURROUNDINGS: tuple[Callable[[Report, Surroundings], Element | None], ...] = (
-    *(thresholds, over_time, requests, latency, failures),
+    *(thresholds, over_time, scale_ups, requests, latency, failures),
 )
 AFTER_SURROUNDINGS: tuple[Callable[[Report, Surroundings], Element | None], ...] = (measurement, plan)
 
@@ -151,6 +159,7 @@ def _stages(report: Report) -> Sequence[Span]:
 def _length(report: Report, around: Surroundings) -> float:
     """The stages, and what was seen of replicas and faults after them."""
     seen = [at for steps in around.replicas for at, _ in steps.points]
+    seen += [step.end for episode in around.episodes for step in episode.steps]
     return max([report.plan.load.duration_seconds, *seen, *(fault.end for fault in around.faults)])
 
 

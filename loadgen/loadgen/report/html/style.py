@@ -34,5 +34,7 @@ svg text { fill: var(--soft); font: 12px system-ui, sans-serif; }
 .line { fill: none; stroke-width: 1.6; stroke-linecap: round; stroke-linejoin: round; }
 .s0 { stroke: var(--c0); } .s1 { stroke: var(--c1); stroke-dasharray: 5 3; } .s2 { stroke: var(--c2); stroke-dasharray: 1 4; }
 .s3 { stroke: var(--c3); stroke-dasharray: 9 3 2 3; }
+.step { stroke: var(--paper); stroke-width: 1; } .f0 { fill: var(--c0); } .f1 { fill: var(--c1); } .f2 { fill: var(--c2); }
+.f3 { fill: var(--c3); }
 pre { overflow-x: auto; background: var(--band); padding: .8rem; white-space: pre-wrap; }
 """

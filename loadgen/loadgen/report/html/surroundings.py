@@ -40,6 +40,14 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Episode:
+    """Something that went step by step, such as a scale-up: its steps that are known, in their order."""
+
+    name: str
+    steps: Sequence[Span]
+
+
+@dataclass(frozen=True, slots=True)
 class Surroundings:
     """Everything that a cluster adds to a report."""
 
@@ -49,4 +57,6 @@ class Surroundings:
     """Sentences about the record itself, such as a checksum that could not be compared."""
     faults: Sequence[Span] = ()
     replicas: Sequence[Steps] = ()
+    episodes: Sequence[Episode] = ()
+    """Scale-ups."""
     tables: Sequence[Table] = ()
