@@ -27,7 +27,9 @@ it, and every latency, count and rate of its report is set against naive arithme
 
 The *stated* uncertainty is what the report says beside a latency, and the histogram's three significant digits; for counts it is none. Of a
 percentile it is the generator's loop lag and how far ranks may have shifted (`uncertainties`), of a mean the lag at P99, of a largest value
-the longest lag and the 4 ms between two probes. `make truth` fails where one error exceeds it.
+the longest lag and the 4 ms between two probes. A rate is unsure by what happened within 3 ms and that uncertainty of the load's end: its
+start is told in milliseconds, and a shard closes a second 2 ms after its end, or later where its loop is late. `make truth` fails where one
+error exceeds what is stated.
 """
 
 

@@ -11,6 +11,10 @@ from typing import Any
 MILLISECOND = 1e6
 RESOLUTION = 0.001
 """Of a histogram: three significant digits."""
+START_DIGIT = 1.0
+"""Milliseconds: a report's start is told in whole ones."""
+CLOSED_AFTER = 2.0
+"""Milliseconds after a second's end at which a shard closes it (`run.py: _EMIT_AFTER_NS`), as late as its loop is."""
 STATISTICS: dict[str, Callable[[list[float]], float]] = {
     "mean": fmean,
     "p50": lambda values: _ranked(values, 50),
@@ -132,11 +136,12 @@ def _counts(report: dict[str, Any], requests: list[dict[str, Any]]) -> Iterator[
 
 
 def _rates(report: dict[str, Any], truth: dict[str, Any], requests: list[dict[str, Any]]) -> Iterator[Figure]:
-    """Rates over the load's seconds; unsure by what happened within the stated uncertainty (at least a millisecond) of their end."""
+    """Rates over the load's seconds; unsure by what happened so near their end that it may count on either side."""
     began = datetime.fromisoformat(report["startTime"]).timestamp() * 1e9
     end = began + truth["monotonic"] - truth["wall"] + report["plan"]["load"]["stages"][0]["durationSeconds"] * 1e9
     seconds = report["plan"]["load"]["stages"][0]["durationSeconds"]
-    doubt = max(2.0, report["validity"].get("loopLagP99", 0)) * MILLISECOND
+    late = max((one["maxUncertainty"] for one in report["total"]["latencies"].values()), default=0.0)
+    doubt = (START_DIGIT + CLOSED_AFTER + late) * MILLISECOND
     ends = [truth["done"][1] for truth in requests if not truth["failure"]]
     yield _rate("RequestsPerSecond", report["total"]["requestsPerSecond"], ends, end, doubt, seconds)
     tokens = [
