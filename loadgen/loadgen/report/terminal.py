@@ -131,6 +131,7 @@ def _worth_showing(report: Report) -> Iterable[Window]:
 
 
 def _latency_row(label: str, found: Distribution) -> Iterable[str]:
+    """± holds for each of the percentiles."""
     values = (getattr(found, name) for name in SHOWN)
     return (
         label,
@@ -140,7 +141,7 @@ def _latency_row(label: str, found: Distribution) -> Iterable[str]:
         _percent(found.within_one_stddev_percent),
         *(_number(value) for value in values),
         _number(found.max),
-        _number(found.uncertainty),
+        _number(max(found.uncertainties.values(), default=found.uncertainty)),
     )
 
 
