@@ -89,6 +89,14 @@ FAULT_KILLS = Rule(
     "podKill does not go with target.url: nobody knows the pods behind a URL; use target.serviceRef",
     field=".faults",
 )
+FAULT_RECOVERS = each(
+    "faults",
+    "f",
+    f"has(f.recoverWithinSeconds) && f.durationSeconds + f.recoverWithinSeconds + {faults.WELL_SECONDS} > {LEFT}",
+    "'faults[' + f.name + '].recoverWithinSeconds does not fit: so many seconds of load, and "
+    f"{faults.WELL_SECONDS} more, must follow the fault'",
+    f"recoverWithinSeconds of a fault and {faults.WELL_SECONDS} s more must fit between its end and that of the last stage",
+)
 PERCENT = Rule(
     "type(self.percent) == int ? self.percent > 0 && self.percent <= 100 "
     ": double(self.percent) > 0.0 && double(self.percent) <= 100.0",
@@ -395,6 +403,7 @@ RULES: dict[type[Model], tuple[Rule, ...]] = {
         FAULT_KILLS,
         FAULT_START,
         FAULT_FITS,
+        FAULT_RECOVERS,
         Rule(
             f"self.activeDeadlineSeconds >= {NEEDED}",
             "activeDeadlineSeconds must not be shorter than the stages and scaling.settleSeconds together",

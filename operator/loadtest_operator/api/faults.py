@@ -23,6 +23,8 @@ from loadgen.model.proxy import (
 from loadgen.model.requests import Name
 from loadtest_operator.api.meta import Seconds, SecondsOrNone
 
+WELL_SECONDS = 15
+"""Three windows of five seconds in which users must be well to count as recovered."""
 Share = Annotated[int, Field(ge=1, le=100)]
 
 
@@ -179,6 +181,9 @@ class Fault(Model):
     """Holds requests back on their way to the target."""
     pod_kill: PodKill | None = None
     """Kills pods of the target; only where the administrator and the namespace allow it."""
+    recover_within_seconds: Seconds | None = None
+    """Seconds after the fault's end within which users must be well again: three windows of 5 s on end without a violated threshold.
+    Default: not asked for, only measured."""
     tolerate: Annotated[tuple[Criterion, ...], Field(max_length=8)] = ()
     """Bounds over the fault's window; the thresholds are judged over the rest of the run."""
 

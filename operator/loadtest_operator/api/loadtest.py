@@ -14,7 +14,7 @@ from loadgen.model.access import Access, refuse_twice_given
 from loadgen.model.base import Model, require_exactly_one
 from loadgen.model.plan import Plan, Stage
 from loadgen.model.requests import Name, Request
-from loadtest_operator.api.faults import Fault
+from loadtest_operator.api.faults import WELL_SECONDS, Fault
 from loadtest_operator.api.meta import (
     API_VERSION,
     Namespace,
@@ -338,6 +338,12 @@ class LoadTestSpec(Plan):
             raise ValueError(
                 f"{where}.durationSeconds {fault.duration_seconds} does not fit: the fault would end {late} s after "
                 f"the last stage; at most {fault.duration_seconds - late}"
+            )
+        within = fault.recover_within_seconds
+        if within is not None and within + WELL_SECONDS > -late:
+            raise ValueError(
+                f"{where}.recoverWithinSeconds {within} does not fit: {within + WELL_SECONDS} s of load must follow the fault, which has "
+                f"{-late}; lengthen the last stage, or ask for less"
             )
 
 
