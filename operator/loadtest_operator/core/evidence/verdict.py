@@ -145,7 +145,7 @@ def _load_claims(observed: Observed) -> tuple[Claim, ...]:
 def _tolerated(observed: Observed, tally: Tally, limited: Mapping[int, str]) -> tuple[FaultStatus, ...]:
     """Each fault's own bounds, judged over the window in which it really was in force."""
     start, spec = observed.load_start, observed.valid_spec
-    by_name = {fault.name: fault for fault in spec.faults}
+    by_name = {fault.name: fault for fault in spec.occurrences}
     judged = []
     for status in observed.status.faults:
         seconds = windows.window(status, start) if start else range(0)
@@ -164,7 +164,7 @@ def _recovered(observed: Observed, tally: Tally, limited: Mapping[int, str], sta
     """With how users were after it: where it was felt, and its end is known."""
     start, fault = (
         observed.load_start,
-        next((one for one in observed.valid_spec.faults if one.name == status.name), None),
+        next((one for one in observed.valid_spec.occurrences if one.name == status.name), None),
     )
     if start is None or fault is None or status.recovered_time is None or status.result not in FELT:
         return status
