@@ -19,8 +19,9 @@ NO_STAGE = "' is no stage: must be the name of a stage in load.stages'"
 LEFT = (
     "self.load.stages.filter(s, names.indexOf(s.name) >= names.indexOf(f.startInStage))"
     ".map(s, s.durationSeconds).sum() - f.startAfterSeconds"
+    " - (has(f.repeat) ? f.repeat.everySeconds * (f.repeat.times - 1) : 0)"
 )
-"""Seconds from the start of fault f to the end of the load."""
+"""Seconds from the start of fault f, the last time that it comes, to the end of the load."""
 NEEDED = "self.load.stages.map(s, s.durationSeconds).sum() + (has(self.scaling) ? self.scaling.settleSeconds : 0)"
 WITH_STATISTIC = quoted([metric.value for metric in plan.WITH_STATISTIC])
 RESERVED = quoted([*plan.RESERVED_NAMES])
@@ -87,6 +88,19 @@ FAULT_READS = Rule(
 FAULT_KILLS = Rule(
     "!has(self.target.url) || !has(self.faults) || !self.faults.exists(f, has(f.podKill))",
     "podKill does not go with target.url: nobody knows the pods behind a URL; use target.serviceRef",
+    field=".faults",
+)
+FAULT_RECOVERS = each(
+    "faults",
+    "f",
+    f"has(f.recoverWithinSeconds) && f.durationSeconds + f.recoverWithinSeconds + {faults.WELL_SECONDS} > {LEFT}",
+    "'faults[' + f.name + '].recoverWithinSeconds does not fit: so many seconds of load, and "
+    f"{faults.WELL_SECONDS} more, must follow the fault'",
+    f"recoverWithinSeconds of a fault and {faults.WELL_SECONDS} s more must fit between its end and that of the last stage",
+)
+FAULT_TIMES = Rule(
+    f"!has(self.faults) || self.faults.map(f, has(f.repeat) ? f.repeat.times : 1).sum() <= {faults.MOST_OCCURRENCES}",
+    f"faults: with what is repeated they come at most {faults.MOST_OCCURRENCES} times together: lower repeat.times",
     field=".faults",
 )
 PERCENT = Rule(
@@ -286,7 +300,6 @@ RULES: dict[type[Model], tuple[Rule, ...]] = {
         ),
     ),
     loadtest.Expectation: (exactly_one("scaleUp", "scaleDown", "reactionTime", "flapping"),),
-    faults.Fault: (exactly_one(*FAULT_KINDS),),
     faults.NetworkDelay: (
         Rule(
             "self.jitterMilliseconds <= self.latencyMilliseconds",
@@ -297,6 +310,21 @@ RULES: dict[type[Model], tuple[Rule, ...]] = {
             "self.correlationPercent == 0 || self.jitterMilliseconds > 0",
             "correlationPercent needs jitterMilliseconds: without it every delay is the same",
             field=".correlationPercent",
+        ),
+    ),
+    faults.Fault: (
+        exactly_one(*FAULT_KINDS),
+        Rule(
+            "!has(self.repeat) || self.repeat.everySeconds > self.durationSeconds",
+            "everySeconds must be more than durationSeconds of the fault: one ends before the next begins",
+            field=".repeat",
+        ),
+        Rule(
+            "!has(self.repeat) || !has(self.recoverWithinSeconds) "
+            f"|| self.recoverWithinSeconds + {faults.WELL_SECONDS} <= self.repeat.everySeconds - self.durationSeconds",
+            f"recoverWithinSeconds can never be seen to hold: it and {faults.WELL_SECONDS} s more must pass before the fault comes "
+            "again; raise repeat.everySeconds",
+            field=".recoverWithinSeconds",
         ),
     ),
     faults.PodKill: (exactly_one("count", "percent"),),
@@ -395,6 +423,8 @@ RULES: dict[type[Model], tuple[Rule, ...]] = {
         FAULT_KILLS,
         FAULT_START,
         FAULT_FITS,
+        FAULT_RECOVERS,
+        FAULT_TIMES,
         Rule(
             f"self.activeDeadlineSeconds >= {NEEDED}",
             "activeDeadlineSeconds must not be shorter than the stages and scaling.settleSeconds together",

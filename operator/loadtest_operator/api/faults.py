@@ -23,6 +23,11 @@ from loadgen.model.proxy import (
 from loadgen.model.requests import Name
 from loadtest_operator.api.meta import Seconds, SecondsOrNone
 
+MOST_TIMES = 8
+MOST_OCCURRENCES = 16
+"""Of all faults of a LoadTest together: the status has an entry for each."""
+WELL_SECONDS = 15
+"""Three windows of five seconds in which users must be well to count as recovered."""
 Share = Annotated[int, Field(ge=1, le=100)]
 
 
@@ -144,6 +149,15 @@ class PodKill(Model):
         return require_exactly_one(self, "count", "percent")
 
 
+class Repeat(Model):
+    """The same fault again and again."""
+
+    every_seconds: Seconds
+    """Seconds from the beginning of one to the beginning of the next; longer than the fault."""
+    times: Annotated[int, Field(ge=2, le=MOST_TIMES)]
+    """How often it comes in all."""
+
+
 FAULT_KINDS = (
     *("network_delay", "network_loss", "network_bandwidth", "network_partition"),
     *("http_abort", "http_delay", "pod_kill"),
@@ -163,6 +177,9 @@ class Fault(Model):
     duration_seconds: Seconds
     """Length of the fault in seconds; it must end before the last stage does. Of podKill: the most that may pass until as many pods are
     ready as before."""
+    repeat: Repeat | None = None
+    """Comes again after that; each time is a fault of its own in the results, named after this one: slow-1, slow-2, … All must end
+    before the last stage does. Default: once."""
     required: bool = True
     """A fault that could not be injected makes the verdict Inconclusive. Default true."""
     network_delay: NetworkDelay | None = None
@@ -179,12 +196,53 @@ class Fault(Model):
     """Holds requests back on their way to the target."""
     pod_kill: PodKill | None = None
     """Kills pods of the target; only where the administrator and the namespace allow it."""
+    recover_within_seconds: Seconds | None = None
+    """Seconds after the fault's end within which users must be well again: three windows of 5 s on end without a violated threshold.
+    Default: not asked for, only measured."""
     tolerate: Annotated[tuple[Criterion, ...], Field(max_length=8)] = ()
     """Bounds over the fault's window; the thresholds are judged over the rest of the run."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
         return require_exactly_one(self, *FAULT_KINDS)
+
+    @model_validator(mode="after")
+    def _one_after_the_other(self) -> Self:
+        if self.repeat is not None and self.repeat.every_seconds <= self.duration_seconds:
+            raise ValueError(
+                f"repeat.everySeconds {self.repeat.every_seconds} must be more than durationSeconds {self.duration_seconds}: one ends "
+                "before the next begins"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _recovers_before_it_comes_again(self) -> Self:
+        if self.repeat is None or self.recover_within_seconds is None:
+            return self
+        gap = self.repeat.every_seconds - self.duration_seconds
+        if self.recover_within_seconds + WELL_SECONDS > gap:
+            raise ValueError(
+                f"recoverWithinSeconds {self.recover_within_seconds} can never be seen to hold: the fault comes again {gap} s after it "
+                f"has gone; {self.recover_within_seconds + WELL_SECONDS} s are needed, so raise repeat.everySeconds"
+            )
+        return self
+
+    @property
+    def occurrences(self) -> tuple["Fault", ...]:
+        """Each time that it comes, as a fault of its own."""
+        if self.repeat is None:
+            return (self,)
+        every = self.repeat.every_seconds
+        return tuple(
+            self.model_copy(
+                update={
+                    "name": f"{self.name}-{turn + 1}",
+                    "start_after_seconds": self.start_after_seconds + turn * every,
+                    "repeat": None,
+                }
+            )
+            for turn in range(self.repeat.times)
+        )
 
     @property
     def kind(self) -> str:

@@ -14,7 +14,7 @@ from loadgen.model.access import Access, refuse_twice_given
 from loadgen.model.base import Model, require_exactly_one
 from loadgen.model.plan import Plan, Stage
 from loadgen.model.requests import Name, Request
-from loadtest_operator.api.faults import Fault
+from loadtest_operator.api.faults import MOST_OCCURRENCES, WELL_SECONDS, Fault
 from loadtest_operator.api.meta import (
     API_VERSION,
     Namespace,
@@ -243,6 +243,11 @@ class LoadTestSpec(Plan):
         """The part that a worker runs."""
         return Plan(requests=self.requests, load=self.load, thresholds=self.thresholds, defaults=self.defaults)
 
+    @property
+    def occurrences(self) -> tuple[Fault, ...]:
+        """Each time that a fault comes, as a fault of its own: what a run knows and its results name."""
+        return tuple(one for fault in self.faults for one in fault.occurrences)
+
     def stage_start(self, name: str) -> int:
         """Seconds from the load's start to the beginning of a stage."""
         names = [stage.name for stage in self.load.stages]
@@ -281,6 +286,12 @@ class LoadTestSpec(Plan):
         unique_names(self.faults, "faults")
         for fault in self.faults:
             self._check_fault(fault)
+        if len(self.occurrences) > MOST_OCCURRENCES:
+            raise ValueError(
+                f"faults: with what is repeated they come {len(self.occurrences)} times together; at most {MOST_OCCURRENCES}: "
+                "lower repeat.times"
+            )
+        unique_names(self.occurrences, "faults, with those that repeat makes,")
         return self
 
     @model_validator(mode="after")
@@ -333,11 +344,23 @@ class LoadTestSpec(Plan):
                 f"{where}.startAfterSeconds {fault.start_after_seconds} is past the end of stage {stage.name} "
                 f"(durationSeconds {stage.duration_seconds})"
             )
-        late = self.fault_window(fault).stop - self.load.duration_seconds
+        last = fault.occurrences[-1]
+        late = self.fault_window(last).stop - self.load.duration_seconds
+        if late > 0 and fault.repeat is not None:
+            raise ValueError(
+                f"{where}.repeat does not fit: the last of {fault.repeat.times} would end {late} s after the last stage; lower times or "
+                "everySeconds, or lengthen the last stage"
+            )
         if late > 0:
             raise ValueError(
                 f"{where}.durationSeconds {fault.duration_seconds} does not fit: the fault would end {late} s after "
                 f"the last stage; at most {fault.duration_seconds - late}"
+            )
+        within = fault.recover_within_seconds
+        if within is not None and within + WELL_SECONDS > -late:
+            raise ValueError(
+                f"{where}.recoverWithinSeconds {within} does not fit: {within + WELL_SECONDS} s of load must follow the fault, which has "
+                f"{-late}; lengthen the last stage, or ask for less"
             )
 
 

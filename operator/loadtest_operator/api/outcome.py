@@ -196,6 +196,25 @@ class ScalingStatus(StatusModel):
     """Why something could not be observed, such as an autoscaler without metrics."""
 
 
+class RecoveryStatus(StatusModel):
+    """How users were after a fault."""
+
+    result: Result | None = None
+    """Whether they were well again within recoverWithinSeconds: Passed, Failed or Unknown; nothing where that is not asked for."""
+    seconds: int | None = None
+    """From the fault's end to the first three windows of 5 s on end in which no threshold was violated."""
+    noticed_seconds: int | None = None
+    """From the fault's coming to the end of the first window of 5 s in which a threshold was violated; nothing where none was."""
+    requests_failed: int = 0
+    """Requests that failed from the fault's coming until users were well again."""
+    requests_failed_before: int = 0
+    """The same for as many seconds before the fault."""
+    error_budget_percent: DecimalText | None = None
+    """How much of the failures that the whole run may have these were, in percent."""
+    message: Message = ""
+    """The same as a sentence."""
+
+
 class FaultResult(StrEnum):
     """Where a fault is; the last four are final."""
 
@@ -235,5 +254,7 @@ class FaultStatus(StatusModel):
     """How often its effect was seen, such as reads that the proxy held back; 0 means that it was never felt."""
     tolerate: Annotated[tuple[CriterionStatus, ...], Field(max_length=8)] = ()
     """Its bounds, judged over its window."""
+    recovery: RecoveryStatus | None = None
+    """How users were afterwards."""
     message: Message | None = None
     """What went wrong, or what was not as asked for."""

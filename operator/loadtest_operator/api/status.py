@@ -264,7 +264,7 @@ class LoadTestStatus(StatusModel):
     """The thresholds, judged; the implicit ones too."""
     scaling: ScalingStatus | None = None
     """What the autoscaler did."""
-    faults: Annotated[tuple[FaultStatus, ...], Field(max_length=8)] = ()
+    faults: Annotated[tuple[FaultStatus, ...], Field(max_length=16)] = ()
     """The faults."""
     artifacts: Annotated[tuple[ArtifactStatus, ...], Field(max_length=16)] = ()
     """Where the whole report is stored."""

@@ -1,5 +1,6 @@
 """What becomes of faults: each by its own record, its true length and its effect; and never the target's fault."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -182,6 +183,20 @@ def test_faults_adjoin_overlap_and_repeat(times: list[tuple[int, int]]) -> None:
         assert status.run.load_start_time is not None
         assert fault.injected_time is not None
         assert start <= (fault.injected_time - status.run.load_start_time).total_seconds() <= start + 2
+
+
+def test_a_fault_that_is_repeated_is_one_fault_each_time() -> None:
+    """Three of two seconds, five apart, each with its own record, order and window; what lies between is not left out."""
+    world = a_world(a_fault(seconds=2, repeat={"everySeconds": 5, "times": 3}))
+    world.run()
+
+    assert [status.name for status in world.status.faults] == ["slow-1", "slow-2", "slow-3"]
+    assert [status.result for status in world.status.faults] == [FaultResult.RECOVERED] * 3
+    starts = [status.planned_time for status in world.status.faults]
+    assert [(after - before).total_seconds() for before, after in itertools.pairwise(starts)] == [5, 5]  # type: ignore[operator]
+    assert [length(status) for status in world.status.faults] == [2, 2, 2]
+    assert world.status.verdict is Verdict.PASSED, world.status.message
+    assert [order.fault for order in world.done if isinstance(order, InjectFault)] == ["slow-1", "slow-2", "slow-3"]
 
 
 def test_a_fault_that_was_never_felt_was_not_injected() -> None:

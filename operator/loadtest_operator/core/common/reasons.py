@@ -136,9 +136,15 @@ EXPECTATION_IMPOSSIBLE = _reason(
 
 THRESHOLDS_MET = _reason("ThresholdsMet", "Every threshold of severity Error holds.")
 THRESHOLD_VIOLATED = _reason("ThresholdViolated", "A threshold does not hold.", Verdict.FAILED)
-TOLERANCE_EXCEEDED = _reason("ToleranceExceeded", "A bound over a fault's window does not hold.", Verdict.FAILED)
+TOLERANCE_EXCEEDED = _reason(
+    "ToleranceExceeded",
+    "A bound over a fault's window, or on the users' recovery from it, does not hold.",
+    Verdict.FAILED,
+)
 TOLERANCE_UNKNOWN = _reason(
-    "ToleranceUnknown", "A bound over a fault's window could not be judged.", Verdict.INCONCLUSIVE
+    "ToleranceUnknown",
+    "A bound over a fault's window, or on the users' recovery from it, could not be judged.",
+    Verdict.INCONCLUSIVE,
 )
 THRESHOLD_UNKNOWN = _reason("ThresholdUnknown", "A threshold could not be judged.")
 NOT_JUDGED = _reason("NotJudged", "The run ended before this could be judged.")

@@ -38,9 +38,9 @@ def event(kind: Kind, namespace: str, name: str, uid: str, emit: Emit, now: date
 
 def undecided_before(spec: LoadTestSpec) -> tuple[Emit, ...]:
     """A warning at the start about bounds that this plan cannot decide even in the best case."""
-    plan, windows = spec.plan, [spec.fault_window(fault) for fault in spec.faults]
+    plan, windows = spec.plan, [spec.fault_window(fault) for fault in spec.occurrences]
     found = undecidable(plan, windows)
-    for fault, window in zip(spec.faults, windows, strict=True):
+    for fault, window in zip(spec.occurrences, windows, strict=True):
         reasons = (undecidable_within(bound, plan, window) for bound in fault.tolerate)
         found += [f"faults[{fault.name}].tolerate: {reason}" for reason in reasons if reason]
     return (Emit("Warning", "ThresholdUndecidable", "; ".join(found)),) if found else ()

@@ -22,9 +22,12 @@ from loadtest_operator.api.outcome import CriterionStatus, ExpectationStatus, Fa
 from loadtest_operator.core.common import conditions, reasons
 from loadtest_operator.core.common.conditions import Claim
 from loadtest_operator.core.common.judgement import Judgement
+from loadtest_operator.core.evidence import recovery
 from loadtest_operator.core.faults import path, windows
 from loadtest_operator.core.observed import Observed, uncollected
 from loadtest_operator.core.scaling import figures as scaling
+
+FELT = frozenset({FaultResult.RECOVERED, FaultResult.PARTIAL, FaultResult.NOT_RECOVERED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +145,7 @@ def _load_claims(observed: Observed) -> tuple[Claim, ...]:
 def _tolerated(observed: Observed, tally: Tally, limited: Mapping[int, str]) -> tuple[FaultStatus, ...]:
     """Each fault's own bounds, judged over the window in which it really was in force."""
     start, spec = observed.load_start, observed.valid_spec
-    by_name = {fault.name: fault for fault in spec.faults}
+    by_name = {fault.name: fault for fault in spec.occurrences}
     judged = []
     for status in observed.status.faults:
         seconds = windows.window(status, start) if start else range(0)
@@ -154,7 +157,22 @@ def _tolerated(observed: Observed, tally: Tally, limited: Mapping[int, str]) -> 
             for bound in bounds
         )
         judged.append(status.model_copy(update={"tolerate": results}))
-    return tuple(judged)
+    return tuple(_recovered(observed, tally, limited, status) for status in judged)
+
+
+def _recovered(observed: Observed, tally: Tally, limited: Mapping[int, str], status: FaultStatus) -> FaultStatus:
+    """With how users were after it: where it was felt, and its end is known."""
+    start, fault = (
+        observed.load_start,
+        next((one for one in observed.valid_spec.occurrences if one.name == status.name), None),
+    )
+    if start is None or fault is None or status.recovered_time is None or status.result not in FELT:
+        return status
+    others = [windows.window(one, start, observed.now) for one in observed.status.faults if one.name != status.name]
+    sight = recovery.Sight(
+        observed.plan, tally, limited, windows.window(status, start), [other for other in others if other]
+    )
+    return status.model_copy(update={"recovery": recovery.judged(fault, sight)})
 
 
 def _criterion(bound: Criterion, result: ThresholdResult) -> CriterionStatus:
@@ -183,7 +201,7 @@ def _threshold_claims(results: tuple[ThresholdResult, ...], broken: tuple[FaultS
 def _fault_claims(broken: tuple[FaultStatus, ...]) -> tuple[Claim, ...]:
     """Bounds over a fault's window are thresholds too."""
     kind = ConditionType.THRESHOLDS_MET
-    results = [(status.name, result) for status in broken for result in status.tolerate]
+    results = [(status.name, result) for status in broken for result in (*status.tolerate, status.recovery) if result]
     if failed := [f"fault {name}: {result.message}" for name, result in results if result.result is Result.FAILED]:
         return (conditions.no(kind, reasons.TOLERANCE_EXCEEDED, "; ".join(failed)),)
     if open_ := [f"fault {name}: {result.message}" for name, result in results if result.result is Result.UNKNOWN]:

@@ -14,9 +14,9 @@ OVER = frozenset({FaultResult.RECOVERED, FaultResult.NOT_INJECTED, FaultResult.P
 def claims(observed: Observed, statuses: tuple[FaultStatus, ...]) -> tuple[Claim, ...]:
     """FaultsInjected and FaultsRecovered, as far as they are known."""
     spec = observed.spec
-    if spec is None or not spec.faults:
+    if spec is None or not spec.occurrences:
         return conditions.yes(INJECTED, reasons.NO_FAULTS), conditions.yes(RECOVERED, reasons.NO_FAULTS)
-    required = {fault.name for fault in spec.faults if fault.required}
+    required = {fault.name for fault in spec.occurrences if fault.required}
     return _injection_claims(statuses, required) + _recovery_claims(statuses)
 
 

@@ -291,9 +291,9 @@ class Progress:
 def advanced(observed: Observed) -> Progress:
     """The statuses and what must be done for them now. Does nothing before the load's start is fixed."""
     spec, start = observed.spec, observed.load_start
-    if spec is None or start is None or not spec.faults:
+    if spec is None or start is None or not spec.occurrences:
         return Progress(observed.status.faults, ())
-    looks = [_look(observed, fault, start) for fault in spec.faults]
+    looks = [_look(observed, fault, start) for fault in spec.occurrences]
     results = [moved(look) for look in looks]
     actions = [
         action for look, (_, move) in zip(looks, results, strict=True) for action in _orders(observed, look, move)
@@ -344,7 +344,7 @@ def open_faults(statuses: tuple[FaultStatus, ...]) -> bool:
 
 def recoveries(observed: Observed) -> tuple[Action, ...]:
     """Take back whatever may be in force, whatever its rules say: the LoadTest goes."""
-    makers = {fault.name: provider_of(fault).name for fault in observed.spec.faults} if observed.spec else {}
+    makers = {fault.name: provider_of(fault).name for fault in observed.spec.occurrences} if observed.spec else {}
     return tuple(
         RecoverFault(makers.get(status.name, status.via or ""), status.name)
         for status in observed.status.faults

@@ -32,7 +32,7 @@ def provider_of(fault: Fault) -> Provider:
 
 def used(observed: Observed) -> tuple[Provider, ...]:
     """Those that this run needs, in the table's order."""
-    wanted = {provider_of(fault).name for fault in observed.spec.faults} if observed.spec else set()
+    wanted = {provider_of(fault).name for fault in observed.spec.occurrences} if observed.spec else set()
     return tuple(provider for provider in PROVIDERS if provider.name in wanted)
 
 
