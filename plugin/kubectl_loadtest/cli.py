@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,10 +20,11 @@ from typer.core import TyperGroup
 from kubectl_loadtest import words
 from kubectl_loadtest.core import complete, manifest, starting, stored
 from kubectl_loadtest.core.starting import Wanted
-from kubectl_loadtest.core.statuses import Object, status_of
-from kubectl_loadtest.following import Clock, follow
+from kubectl_loadtest.core.statuses import Object, status_of, sweep_of
+from kubectl_loadtest.following import Clock, awaited, follow
 from kubectl_loadtest.problems import BadInputError, ChangedError, InvalidError, PluginError
 from kubectl_loadtest.views import ending, screen
+from kubectl_loadtest.views import sweep as sweep_view
 from loadgen.model.errors import ExitCode
 from loadgen.model.report import Verdict
 from loadgen.report import documents, terminal
@@ -112,6 +114,26 @@ def watch(
     cluster = _cluster(kubeconfig, context, namespace)
     body = cluster.get(words.object_name(name, "name of a LoadTest"))
     _follow(cluster, body, starting.current(body), longest)
+
+
+@app.command()
+def sweep(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the LoadTestSweep.")],
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for its verdict, which is the exit code.")] = False,
+    timeout: TimeoutOption = None,
+    namespace: NamespaceOption = None,
+    context: ContextOption = None,
+    kubeconfig: KubeconfigOption = None,
+) -> None:
+    """Show a LoadTestSweep's table of levels; of one that has ended, the verdict is the exit code."""
+    longest = _longest(timeout, wait)
+    cluster = _cluster(kubeconfig, context, namespace)
+    plain = words.object_name(name.removeprefix("loadtestsweep/"), "name of a LoadTestSweep")
+    look = partial(cluster.sweep, plain)
+    status = sweep_of(awaited(look, screen.tell, CLOCK, longest) if wait else look())
+    screen.show(sweep_view.picture(cluster.namespace, plain, status))
+    if status.verdict is not None:
+        raise typer.Exit(EXIT_CODES[status.verdict])
 
 
 @app.command()

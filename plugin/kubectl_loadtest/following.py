@@ -4,13 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kubectl_loadtest.core.starting import Wanted
-from kubectl_loadtest.core.statuses import Object
+from kubectl_loadtest.core.statuses import Object, sweep_of
 from kubectl_loadtest.core.watching import Patience, Seen, hint, seen
 from kubectl_loadtest.problems import NotFoundError, PluginError, UndecidedError
 from kubectl_loadtest.views.screen import Show
 from kubectl_loadtest.words import duration
+from loadtest_operator.api.sweep import SweepPhase
 
 EVERY_SECONDS = 1.0
+WAITS_ON = "the sweep goes on: `kubectl loadtest sweep {name} --wait` follows it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,31 @@ def follow(
         patience.check(name, clock.now())
         clock.sleep(EVERY_SECONDS)
         body, notes = _again(look, body, patience, clock)
+
+
+def awaited(look: Callable[[], Object], tell: Callable[[str], None], clock: Clock, longest: float | None) -> Object:
+    """A LoadTestSweep when it has ended; its message is told whenever it changes. Raises UndecidedError where the waiting
+    ended first."""
+    body, said, patience = look(), "", Patience(clock.now(), longest)
+    name = body["metadata"]["name"]
+    while sweep_of(body).phase is not SweepPhase.FINISHED:
+        message = sweep_of(body).message or ""
+        if message != said:
+            tell(message)
+            said = message
+        patience.check(name, clock.now(), WAITS_ON)
+        clock.sleep(EVERY_SECONDS)
+        try:
+            body = look()
+        except NotFoundError as error:
+            raise UndecidedError(f"LoadTestSweep {name} was deleted while it was watched: no verdict") from error
+        except PluginError as error:
+            if not error.retryable:
+                raise
+            patience.silent(error, clock.now())
+        else:
+            patience.answered()
+    return body
 
 
 def _again(look: Callable[[], Object], old: Object, patience: Patience, clock: Clock) -> tuple[Object, list[str]]:

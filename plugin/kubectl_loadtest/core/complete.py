@@ -9,6 +9,7 @@ FILES, NO_FILES = 0, 4
 COMMANDS = {
     "run": "apply a LoadTest from a file and run it",
     "watch": "follow a run",
+    "sweep": "show a sweep's table of levels",
     "report": "show a stored report",
     "whatif": "ask what an autoscaler would have done with other settings",
     "rerun": "run a LoadTest again",
@@ -21,6 +22,7 @@ OF_NAMES = ("watch", "report", "whatif", "rerun", "abort")
 OPTIONS = {
     "run": ("--wait", "--timeout"),
     "watch": ("--timeout",),
+    "sweep": ("--wait", "--timeout"),
     "report": ("--run", "--html", "--json"),
     "whatif": ("--set", "--run"),
     "rerun": ("--wait", "--timeout"),

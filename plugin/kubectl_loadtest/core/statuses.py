@@ -1,25 +1,36 @@
 """A LoadTest as the API server has it, read: spec leniently (a newer operator may know more), status by its model."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from kubectl_loadtest.problems import PluginError
 from loadtest_operator.api.status import LoadTestStatus, Phase
+from loadtest_operator.api.sweep import LoadTestSweepStatus
 
+StatusT = TypeVar("StatusT", LoadTestStatus, LoadTestSweepStatus)
 Object = dict[str, Any]
 DEFAULT_TOKEN = "1"  # noqa: S105 - the API's default of runToken, no password
 
 
 def status_of(body: Object) -> LoadTestStatus:
     """Its status. Raises PluginError where it is none that this release knows."""
+    return _known(LoadTestStatus, "LoadTest", body)
+
+
+def sweep_of(body: Object) -> LoadTestSweepStatus:
+    """The same of a LoadTestSweep."""
+    return _known(LoadTestSweepStatus, "LoadTestSweep", body)
+
+
+def _known(model: type[StatusT], kind: str, body: Object) -> StatusT:
     try:
-        return LoadTestStatus.model_validate(body.get("status") or {})
+        return model.model_validate(body.get("status") or {})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(step) for step in first["loc"])
         raise PluginError(
-            f"the status of LoadTest {body['metadata']['name']} is of another release (status.{field}: {first['msg']}): "
+            f"the status of {kind} {body['metadata']['name']} is of another release (status.{field}: {first['msg']}): "
             "use the kubectl-loadtest of the operator's release"
         ) from error
 

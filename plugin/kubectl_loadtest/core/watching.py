@@ -17,6 +17,7 @@ LONGEST_SILENCE = 120.0
 """Seconds without an answer of the API server after which waiting ends."""
 OPERATOR_SECONDS = 15.0
 """Seconds after which it is odd that the operator has not taken a run up."""
+GOES_ON = "the run goes on: `kubectl loadtest watch {name}` follows it, `kubectl loadtest abort {name}` stops it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +68,10 @@ class Patience:
             raise error
         return now - self.silent_since
 
-    def check(self, name: str, now: float) -> None:
+    def check(self, name: str, now: float, goes_on: str = GOES_ON) -> None:
         """Raises UndecidedError when the time is over."""
         if self.longest is not None and now - self.began >= self.longest:
-            raise UndecidedError(
-                f"no verdict within {duration(self.longest)} (--timeout); the run goes on: "
-                f"`kubectl loadtest watch {name}` follows it, `kubectl loadtest abort {name}` stops it"
-            )
+            raise UndecidedError(f"no verdict within {duration(self.longest)} (--timeout); {goes_on.format(name=name)}")
 
 
 def hint(look: Seen, waited: float) -> str:

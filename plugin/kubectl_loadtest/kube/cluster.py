@@ -20,7 +20,7 @@ from kubectl_loadtest.problems import (
     PluginError,
     UnreachableError,
 )
-from loadtest_operator.core.common.kinds import CONFIG_MAP, LOAD_TEST, Kind
+from loadtest_operator.core.common.kinds import CONFIG_MAP, LOAD_TEST, LOAD_TEST_SWEEP, Kind
 
 Object = dict[str, Any]
 TIMEOUTS = (5.0, 15.0)
@@ -52,6 +52,15 @@ class Cluster:
         if found is None:
             raise NotFoundError(self._who_is_there(name))
         return found
+
+    def sweep(self, name: str) -> Object:
+        """The LoadTestSweep. Raises NotFoundError where there is none, an error where its kind is not installed."""
+        try:
+            return self._call("GET", LOAD_TEST_SWEEP, name, doing=f"read LoadTestSweep {name}")
+        except NotFoundError as error:
+            self._require_kind()
+            where = f"LoadTestSweep {name} is not in namespace {self.namespace}"
+            raise NotFoundError(f"{where}: `kubectl get loadtestsweeps -A` lists them") from error
 
     def names(self) -> list[str]:
         """Names of the LoadTests in the namespace."""
