@@ -165,6 +165,47 @@ class MetricStatus(StatusModel):
     """Why its value is not known, and what to do."""
 
 
+class MetricTarget(StatusModel):
+    """The value to keep a metric at."""
+
+    name: NameText
+    """Name of the metric or resource."""
+    target: NameText
+    """Percent, or a quantity."""
+
+
+class ScalingScore(StatusModel):
+    """How the replicas followed the load, by what a replica was measured to answer."""
+
+    short_percent: DecimalText | None = None
+    """Share of the load's time in which fewer replicas were ready than the load needed."""
+    spare_percent: DecimalText | None = None
+    """Share of the load's time in which more were; nothing where no replica was ever short, so that what one can take is not known."""
+    replica_seconds: int | None = None
+    """Replica-seconds that were asked for."""
+    needed_replica_seconds: int | None = None
+    """Replica-seconds that the load needed, had replicas come at once."""
+
+
+class ScalingRecommendation(StatusModel):
+    """Settings that would have suited the load, played in the run's own closed loop."""
+
+    min_replicas: int | None = None
+    """For the quietest stage."""
+    max_replicas: int | None = None
+    """For the busiest ten seconds."""
+    targets: Annotated[tuple[MetricTarget, ...], Field(max_length=16)] = ()
+    """The value to keep each metric at."""
+    headroom_percent: DecimalText | None = None
+    """Share of a replica's capacity that is kept free."""
+    arithmetic: Annotated[tuple[Message, ...], Field(max_length=16)] = ()
+    """How each number comes about."""
+    played: Line = ""
+    """What becomes of the run with them, by the autoscaler's algorithm."""
+    message: Message | None = None
+    """Why there is none, or what is not known of it."""
+
+
 class ScalingStatus(StatusModel):
     """What the autoscaler did."""
 
@@ -192,6 +233,10 @@ class ScalingStatus(StatusModel):
     """When nobody looked at the target, the newest 16; what may have happened then counts as not known."""
     expectations: Annotated[tuple[ExpectationStatus, ...], Field(max_length=16)] = ()
     """The expectations, judged."""
+    score: ScalingScore | None = None
+    """How the replicas followed the load; of a run that has ended and could be played again."""
+    recommendation: ScalingRecommendation | None = None
+    """Settings that would have suited the load, or why none can be told; of a run that has ended."""
     message: Message | None = None
     """Why something could not be observed, such as an autoscaler without metrics."""
 

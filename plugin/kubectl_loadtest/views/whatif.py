@@ -5,7 +5,7 @@ from typing import Final
 
 from loadgen.report.columns import Columns
 from loadgen.report.terminal import ABSENT
-from loadtest_operator.core.scaling.replay.fit import Response, whole
+from loadtest_operator.core.scaling.replay.fit import Response, of_pods
 from loadtest_operator.core.scaling.replay.prediction import MOST_ERROR, Outcome, Prediction
 
 ROWS: Final[tuple[tuple[str, Callable[[Outcome], str]], ...]] = (
@@ -42,8 +42,12 @@ def sentences(found: Prediction) -> Iterator[str]:
 
 def _response(found: Response) -> str:
     unit = "%" if found.steering.to == "Utilization" else ""
-    idle = "" if whole(found.steering) else f" and {found.idle:.3g}{unit} for each replica"
+    whose = (
+        "of a replica for each request/s that it answers"
+        if of_pods(found.steering)
+        else "for each request/s that is answered"
+    )
     return (
-        f"Metric {found.steering.name}: {found.per_request:.3g}{unit} of all replicas for each request/s{idle}, averaged over "
-        f"{found.window} s, {found.late} s late, anew every {found.beat.every} s; that explains {found.explained:.0%} of it."
+        f"Metric {found.steering.name}: {found.per_request:.3g}{unit} {whose} and {found.idle:.3g}{unit} without load, averaged "
+        f"over {found.window} s, {found.late} s late, anew every {found.beat.every} s; that explains {found.explained:.0%} of it."
     )
