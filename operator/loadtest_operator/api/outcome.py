@@ -165,6 +165,33 @@ class MetricStatus(StatusModel):
     """Why its value is not known, and what to do."""
 
 
+class ColdStartPhase(StatusModel):
+    """A part of a pod's start."""
+
+    phase: NameText
+    """Scheduling (to a node), Initializing (init containers), Starting (image and containers), WarmingUp (to ready) or Joining (to the
+    Service's endpoints)."""
+    seconds: DecimalText
+    """How long it took, or has been going on."""
+    share_percent: DecimalText | None = None
+    """Of the whole start."""
+
+
+class ColdStartStatus(StatusModel):
+    """What the start of a new pod was spent on."""
+
+    pod: NameText
+    """Name of the pod."""
+    seconds: DecimalText
+    """From its creation until it served, or until it was watched last."""
+    serving: bool = False
+    """Whether it came to serve."""
+    phases: Annotated[tuple[ColdStartPhase, ...], Field(max_length=8)] = ()
+    """Its parts, in order; one whose end the API does not tell is part of the next."""
+    message: Message | None = None
+    """The largest part, and what it is spent on."""
+
+
 class MetricTarget(StatusModel):
     """The value to keep a metric at."""
 
@@ -229,6 +256,10 @@ class ScalingStatus(StatusModel):
     """Scale-ups, the first 16."""
     more_scale_ups: int | None = None
     """How many scale-ups came after those; all of them were judged."""
+    cold_starts: Annotated[tuple[ColdStartStatus, ...], Field(max_length=16)] = ()
+    """What the starts of new pods were spent on, the first 16."""
+    more_cold_starts: int | None = None
+    """How many new pods came after those; the report has them."""
     gaps: Annotated[tuple[ObservationGap, ...], Field(max_length=16)] = ()
     """When nobody looked at the target, the newest 16; what may have happened then counts as not known."""
     expectations: Annotated[tuple[ExpectationStatus, ...], Field(max_length=16)] = ()

@@ -159,6 +159,12 @@ def _scaling_tables(scaling: ScalingStatus) -> Iterator[Table]:
             for one in scaling.scale_ups
         ]
         yield Table("Scale-ups", headers, rows, ["Seconds count from the load step."])
+    if scaling.cold_starts:
+        starts = [
+            (one.pod, one.seconds, ", ".join(f"{part.phase} {part.seconds}" for part in one.phases), one.message or "")
+            for one in scaling.cold_starts
+        ]
+        yield Table("Cold starts", ("pod", "seconds", "spent on", "in words"), starts)
     if scaling.recommendation is not None:
         yield _recommendation_table(scaling.recommendation, scaling.score)
 

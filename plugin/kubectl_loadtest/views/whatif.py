@@ -30,9 +30,9 @@ def sentences(found: Prediction) -> Iterator[str]:
     """How far to trust it, and what it was made from."""
     yield f"With its own settings the run comes out within {found.error:.0%} of its replica-seconds; {MOST_ERROR:.0%} are allowed."
     measured = found.measured
-    most = "" if measured.short else "no less than "
+    never = "" if measured.short else ", and none was ever short of room: it may take more"
     yield (
-        f"Measured in it: a replica answers {most}{measured.capacity:.3g} requests/s at most; a new one is ready after "
+        f"Measured in it: a replica answered {measured.capacity:.3g} requests/s at most{never}; a new one is ready after "
         f"{measured.cold_start:.0f} s; the controller syncs every {found.sync:g} s."
     )
     yield from map(_response, measured.responses)

@@ -39,6 +39,10 @@ class TargetPod:
     name: str
     created: datetime | None = None
     scheduled: datetime | None = None
+    initialized: datetime | None = None
+    """When its init containers were done."""
+    started: datetime | None = None
+    """When the last of its containers started; nothing until all run."""
     ready: datetime | None = None
     """Since when it has been ready; nothing while it is not."""
     deleting: datetime | None = None
@@ -133,6 +137,8 @@ def target_pod(pod: Object) -> TargetPod:
         name=metadata["name"],
         created=times.parse(metadata.get("creationTimestamp")),
         scheduled=condition_time(pod, "PodScheduled"),
+        initialized=condition_time(pod, "Initialized"),
+        started=_started(status),
         ready=condition_time(pod, "Ready"),
         deleting=times.parse(metadata.get("deletionTimestamp")),
         waiting_for=_waiting_for(status),
@@ -140,6 +146,17 @@ def target_pod(pod: Object) -> TargetPod:
         ended=status.get("phase") in ENDED,
         on_node=bool(pod.get("spec", {}).get("hostNetwork")),
     )
+
+
+def _started(status: Object) -> datetime | None:
+    found = [times.parse(_running(container).get("startedAt")) for container in status.get("containerStatuses") or ()]
+    known = [moment for moment in found if moment is not None]
+    return max(known) if known and len(known) == len(found) else None
+
+
+def _running(container: Object) -> Object:
+    running: Object = (container.get("state") or {}).get("running") or {}
+    return running
 
 
 def _waiting_for(status: Object) -> str:

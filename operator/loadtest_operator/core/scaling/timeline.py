@@ -75,6 +75,8 @@ class PodLife:
     name: str
     created: datetime | None = None
     scheduled: datetime | None = None
+    initialized: datetime | None = None
+    started: datetime | None = None
     ready: datetime | None = None
     serving: datetime | None = None
     """When it was first seen in the endpoints."""
@@ -208,6 +210,8 @@ def _life(old: PodLife | None, pod: TargetPod, serving: datetime | None, before:
         name=pod.name,
         created=old.created or pod.created,
         scheduled=old.scheduled or pod.scheduled,
+        initialized=old.initialized or pod.initialized,
+        started=old.started or pod.started,
         ready=old.ready or pod.ready,
         serving=old.serving or serving,
         absent=old.absent or (before if serving else None),
