@@ -165,6 +165,36 @@ class MetricStatus(StatusModel):
     """Why its value is not known, and what to do."""
 
 
+class ScaleDownSeconds(StatusModel):
+    """Seconds since the load fell; where it had not, since the decision."""
+
+    decided: DecimalText | None = None
+    """Until fewer replicas were asked for."""
+    terminating: DecimalText | None = None
+    """Until the first pod was told to go."""
+    gone: DecimalText | None = None
+    """Until the last of them was seen to be gone."""
+
+
+class ScaleDownStatus(StatusModel):
+    """One fall of the replicas, step by step."""
+
+    from_replicas: int
+    """Replicas before it."""
+    to_replicas: int
+    """Replicas that were asked for."""
+    load_fall_time: Time | None = None
+    """When the load last fell before the decision; nothing where it had not."""
+    decided_time: Time | None = None
+    """When fewer replicas were asked for."""
+    terminating_time: Time | None = None
+    """When the first pod was told to go."""
+    gone_time: Time | None = None
+    """When the last of the pods was seen to be gone."""
+    seconds: ScaleDownSeconds = ScaleDownSeconds()
+    """The same in seconds since the load fell."""
+
+
 class ColdStartPhase(StatusModel):
     """A part of a pod's start."""
 
@@ -256,6 +286,10 @@ class ScalingStatus(StatusModel):
     """Scale-ups, the first 16."""
     more_scale_ups: int | None = None
     """How many scale-ups came after those; all of them were judged."""
+    scale_downs: Annotated[tuple[ScaleDownStatus, ...], Field(max_length=16)] = ()
+    """Scale-downs, the first 16."""
+    more_scale_downs: int | None = None
+    """How many scale-downs came after those."""
     cold_starts: Annotated[tuple[ColdStartStatus, ...], Field(max_length=16)] = ()
     """What the starts of new pods were spent on, the first 16."""
     more_cold_starts: int | None = None

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from loadtest_operator.core.common import times
@@ -46,6 +46,9 @@ class TargetPod:
     ready: datetime | None = None
     """Since when it has been ready; nothing while it is not."""
     deleting: datetime | None = None
+    """By when it has to be gone: its grace period's end."""
+    told_to_go: datetime | None = None
+    """When its deletion was asked for."""
     waiting_for: str = ""
     """Why it has no node yet."""
     uid: str = ""
@@ -141,11 +144,19 @@ def target_pod(pod: Object) -> TargetPod:
         started=_started(status),
         ready=condition_time(pod, "Ready"),
         deleting=times.parse(metadata.get("deletionTimestamp")),
+        told_to_go=_told_to_go(metadata),
         waiting_for=_waiting_for(status),
         uid=metadata.get("uid", ""),
         ended=status.get("phase") in ENDED,
         on_node=bool(pod.get("spec", {}).get("hostNetwork")),
     )
+
+
+def _told_to_go(metadata: Object) -> datetime | None:
+    """deletionTimestamp is the end of the grace period."""
+    end = times.parse(metadata.get("deletionTimestamp"))
+    grace = metadata.get("deletionGracePeriodSeconds") or 0
+    return end - timedelta(seconds=grace) if end is not None else None
 
 
 def _started(status: Object) -> datetime | None:
