@@ -1,15 +1,13 @@
 """A real autoscaler on more than CPU, with a real model behind it: the local cluster's metrics API answers from Prometheus."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 import pytest
+from autoscalers import external, scale_on, serve_requests_per_second
 from cluster import SAMPLES, Object
 from operator_process import OperatorProcess
-from workplace import LOCAL, PatientCluster, loadtest, operating, service, workplace
+from workplace import LOCAL, PatientCluster, operating, workplace
 
 pytestmark = [
     pytest.mark.heavy,
@@ -17,8 +15,6 @@ pytestmark = [
     pytest.mark.skipif(not LOCAL, reason="needs the local cluster's metrics API"),
 ]
 
-REQUESTS = "sum(rate(loadtest_requests_total{<<.LabelMatchers>>}[15s]))"
-"""What a gateway would count; here the workers do."""
 CPU = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 60}}}
 
 
@@ -37,43 +33,11 @@ def operator(cluster: PatientCluster, tmp_path_factory: pytest.TempPathFactory) 
 @pytest.fixture(scope="module")
 def model(cluster: PatientCluster) -> str:
     """The real model, scaled on CPU and on requests per second at once."""
-    cluster.apply(
-        {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {"name": "custom-metrics"},
-            "data": {"requests_per_second": REQUESTS},
-        }
-    )
+    serve_requests_per_second(cluster)
     cluster.kubectl("apply", "-k", str(SAMPLES / "targets" / "llm"))
     cluster.kubectl("rollout", "status", "deployment/llm", "--timeout=120s")
     scale_on(cluster, "llm", CPU, external("requests_per_second", "600m"))
     return "llm"
-
-
-def external(name: str, average: str) -> Object:
-    """A share of the whole for each replica."""
-    target = {"type": "AverageValue", "averageValue": average}
-    return {"type": "External", "external": {"metric": {"name": name}, "target": target}}
-
-
-def scale_on(cluster: PatientCluster, name: str, *metrics: Object, **spec: Any) -> None:
-    """An HPA on the Deployment of that name; ready when it has seen a value of each metric."""
-    cluster.apply(
-        {
-            "apiVersion": "autoscaling/v2",
-            "kind": "HorizontalPodAutoscaler",
-            "metadata": {"name": name},
-            "spec": {
-                "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
-                "minReplicas": 1,
-                "maxReplicas": 3,
-                "metrics": list(metrics),
-                "behavior": {"scaleDown": {"stabilizationWindowSeconds": 30}},
-                **spec,
-            },
-        }
-    )
 
 
 def chat(name: str, service: str) -> Object:
@@ -134,53 +98,6 @@ def test_cpu_and_requests_per_second_at_once_up_and_down(
     first = scaling["scaleUps"][0]
     times = [datetime.fromisoformat(first[step]) for step in ("loadStepTime", "decidedTime", "servingTime")]
     assert times == sorted(times), first
-
-
-def test_a_real_run_is_reproduced_and_another_setting_predicted(
-    cluster: PatientCluster, operator: OperatorProcess
-) -> None:
-    """The stored run is enough to play it again: within the stated error of what the real autoscaler did."""
-    cluster.apply(
-        {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {"name": "custom-metrics"},
-            "data": {"requests_per_second": REQUESTS},
-        }
-    )
-    cluster.apply(service("paced"))
-    scale_on(cluster, "target", external("requests_per_second", "3"), maxReplicas=4)
-    cluster.settle("target", replicas=1, seconds=60)
-    stages = [
-        {"name": "low", "durationSeconds": 20, "arrivalRate": 1},
-        {"name": "peak", "durationSeconds": 80, "arrivalRate": 9},
-        {"name": "calm", "durationSeconds": 70, "arrivalRate": 1},
-    ]
-    body = loadtest("paced")
-    body["spec"]["load"]["stages"] = stages
-    body["spec"]["scaling"] = {"settleSeconds": 10}
-    cluster.apply(body)
-    status = cluster.finished("paced", seconds=260)
-
-    assert operator.alive
-    assert status["scaling"]["replicas"]["peak"] >= 3, status["scaling"]
-    (served,) = status["scaling"]["metrics"]
-    assert (served["type"], served["target"]) == ("External", "3")
-    said = plugin(cluster, "whatif", "paced", "--set", "max=2")
-    print(said)
-    rows = {line[:26].strip(): line[26:].split() for line in said.splitlines()}
-    happened, replayed, predicted = map(int, rows["replica-seconds"])
-    assert abs(replayed - happened) <= 0.2 * happened
-    assert rows["at most"][-1] == "2"
-    assert predicted < happened
-
-
-def plugin(cluster: PatientCluster, *words: str) -> str:
-    """What kubectl-loadtest prints; it must end well."""
-    command = [sys.executable, "-m", "kubectl_loadtest", *words, "-n", cluster.namespace]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def asks_for_more(cluster: PatientCluster, name: str) -> set[str]:

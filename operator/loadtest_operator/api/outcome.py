@@ -165,6 +165,104 @@ class MetricStatus(StatusModel):
     """Why its value is not known, and what to do."""
 
 
+class ScaleDownSeconds(StatusModel):
+    """Seconds since the load fell; where it had not, since the decision."""
+
+    decided: DecimalText | None = None
+    """Until fewer replicas were asked for."""
+    terminating: DecimalText | None = None
+    """Until the first pod was told to go."""
+    gone: DecimalText | None = None
+    """Until the last of them was seen to be gone."""
+
+
+class ScaleDownStatus(StatusModel):
+    """One fall of the replicas, step by step."""
+
+    from_replicas: int
+    """Replicas before it."""
+    to_replicas: int
+    """Replicas that were asked for."""
+    load_fall_time: Time | None = None
+    """When the load last fell before the decision; nothing where it had not."""
+    decided_time: Time | None = None
+    """When fewer replicas were asked for."""
+    terminating_time: Time | None = None
+    """When the first pod was told to go."""
+    gone_time: Time | None = None
+    """When the last of the pods was seen to be gone."""
+    seconds: ScaleDownSeconds = ScaleDownSeconds()
+    """The same in seconds since the load fell."""
+
+
+class ColdStartPhase(StatusModel):
+    """A part of a pod's start."""
+
+    phase: NameText
+    """Scheduling (to a node), Initializing (init containers), Starting (image and containers), WarmingUp (to ready) or Joining (to the
+    Service's endpoints)."""
+    seconds: DecimalText
+    """How long it took, or has been going on."""
+    share_percent: DecimalText | None = None
+    """Of the whole start."""
+
+
+class ColdStartStatus(StatusModel):
+    """What the start of a new pod was spent on."""
+
+    pod: NameText
+    """Name of the pod."""
+    seconds: DecimalText
+    """From its creation until it served, or until it was watched last."""
+    serving: bool = False
+    """Whether it came to serve."""
+    phases: Annotated[tuple[ColdStartPhase, ...], Field(max_length=8)] = ()
+    """Its parts, in order; one whose end the API does not tell is part of the next."""
+    message: Message | None = None
+    """The largest part, and what it is spent on."""
+
+
+class MetricTarget(StatusModel):
+    """The value to keep a metric at."""
+
+    name: NameText
+    """Name of the metric or resource."""
+    target: NameText
+    """Percent, or a quantity."""
+
+
+class ScalingScore(StatusModel):
+    """How the replicas followed the load, by what a replica was measured to answer."""
+
+    short_percent: DecimalText | None = None
+    """Share of the load's time in which fewer replicas were ready than the load needed."""
+    spare_percent: DecimalText | None = None
+    """Share of the load's time in which more were; nothing where no replica was ever short, so that what one can take is not known."""
+    replica_seconds: int | None = None
+    """Replica-seconds that were asked for."""
+    needed_replica_seconds: int | None = None
+    """Replica-seconds that the load needed, had replicas come at once."""
+
+
+class ScalingRecommendation(StatusModel):
+    """Settings that would have suited the load, played in the run's own closed loop."""
+
+    min_replicas: int | None = None
+    """For the quietest stage."""
+    max_replicas: int | None = None
+    """For the busiest ten seconds."""
+    targets: Annotated[tuple[MetricTarget, ...], Field(max_length=16)] = ()
+    """The value to keep each metric at."""
+    headroom_percent: DecimalText | None = None
+    """Share of a replica's capacity that is kept free."""
+    arithmetic: Annotated[tuple[Message, ...], Field(max_length=16)] = ()
+    """How each number comes about."""
+    played: Line = ""
+    """What becomes of the run with them, by the autoscaler's algorithm."""
+    message: Message | None = None
+    """Why there is none, or what is not known of it."""
+
+
 class ScalingStatus(StatusModel):
     """What the autoscaler did."""
 
@@ -188,10 +286,22 @@ class ScalingStatus(StatusModel):
     """Scale-ups, the first 16."""
     more_scale_ups: int | None = None
     """How many scale-ups came after those; all of them were judged."""
+    scale_downs: Annotated[tuple[ScaleDownStatus, ...], Field(max_length=16)] = ()
+    """Scale-downs, the first 16."""
+    more_scale_downs: int | None = None
+    """How many scale-downs came after those."""
+    cold_starts: Annotated[tuple[ColdStartStatus, ...], Field(max_length=16)] = ()
+    """What the starts of new pods were spent on, the first 16."""
+    more_cold_starts: int | None = None
+    """How many new pods came after those; the report has them."""
     gaps: Annotated[tuple[ObservationGap, ...], Field(max_length=16)] = ()
     """When nobody looked at the target, the newest 16; what may have happened then counts as not known."""
     expectations: Annotated[tuple[ExpectationStatus, ...], Field(max_length=16)] = ()
     """The expectations, judged."""
+    score: ScalingScore | None = None
+    """How the replicas followed the load; of a run that has ended and could be played again."""
+    recommendation: ScalingRecommendation | None = None
+    """Settings that would have suited the load, or why none can be told; of a run that has ended."""
     message: Message | None = None
     """Why something could not be observed, such as an autoscaler without metrics."""
 

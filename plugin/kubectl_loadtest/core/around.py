@@ -13,7 +13,13 @@ from kubectl_loadtest.core.stored import Kept, Stored
 from kubectl_loadtest.problems import PluginError
 from loadgen.report.html.surroundings import Episode, Span, Steps, Surroundings, Table
 from loadgen.report.terminal import ABSENT
-from loadtest_operator.api.outcome import FaultStatus, ReplicaChange, ScalingStatus
+from loadtest_operator.api.outcome import (
+    FaultStatus,
+    ReplicaChange,
+    ScalingRecommendation,
+    ScalingScore,
+    ScalingStatus,
+)
 from loadtest_operator.api.status import LoadTestStatus
 
 MOST_CHANGES = 64
@@ -153,6 +159,32 @@ def _scaling_tables(scaling: ScalingStatus) -> Iterator[Table]:
             for one in scaling.scale_ups
         ]
         yield Table("Scale-ups", headers, rows, ["Seconds count from the load step."])
+    if scaling.cold_starts:
+        starts = [
+            (one.pod, one.seconds, ", ".join(f"{part.phase} {part.seconds}" for part in one.phases), one.message or "")
+            for one in scaling.cold_starts
+        ]
+        yield Table("Cold starts", ("pod", "seconds", "spent on", "in words"), starts)
+    if scaling.recommendation is not None:
+        yield _recommendation_table(scaling.recommendation, scaling.score)
+
+
+def _recommendation_table(found: ScalingRecommendation, score: ScalingScore | None) -> Table:
+    """The arithmetic is the reason of each number."""
+    rows = [
+        (name, str(value))
+        for name, value in (
+            ("minReplicas", found.min_replicas),
+            ("maxReplicas", found.max_replicas),
+            *((f"target of {metric.name}", metric.target) for metric in found.targets),
+            ("played with these", found.played or None),
+            ("too few replicas, % of the time", score and score.short_percent),
+            ("more than needed, % of the time", score and score.spare_percent),
+        )
+        if value is not None
+    ]
+    notes = [*found.arithmetic, *([found.message] if found.message else [])]
+    return Table("What would have suited the load", ("setting", "value"), rows, notes)
 
 
 def _time(moment: datetime | None) -> str:

@@ -5,7 +5,7 @@ from typing import Final
 
 from loadgen.report.columns import Columns
 from loadgen.report.terminal import ABSENT
-from loadtest_operator.core.scaling.replay.fit import Response, whole
+from loadtest_operator.core.scaling.replay.fit import Response, of_pods
 from loadtest_operator.core.scaling.replay.prediction import MOST_ERROR, Outcome, Prediction
 
 ROWS: Final[tuple[tuple[str, Callable[[Outcome], str]], ...]] = (
@@ -30,9 +30,9 @@ def sentences(found: Prediction) -> Iterator[str]:
     """How far to trust it, and what it was made from."""
     yield f"With its own settings the run comes out within {found.error:.0%} of its replica-seconds; {MOST_ERROR:.0%} are allowed."
     measured = found.measured
-    most = "" if measured.short else "no less than "
+    never = "" if measured.short else ", and none was ever short of room: it may take more"
     yield (
-        f"Measured in it: a replica answers {most}{measured.capacity:.3g} requests/s at most; a new one is ready after "
+        f"Measured in it: a replica answered {measured.capacity:.3g} requests/s at most{never}; a new one is ready after "
         f"{measured.cold_start:.0f} s; the controller syncs every {found.sync:g} s."
     )
     yield from map(_response, measured.responses)
@@ -42,8 +42,12 @@ def sentences(found: Prediction) -> Iterator[str]:
 
 def _response(found: Response) -> str:
     unit = "%" if found.steering.to == "Utilization" else ""
-    idle = "" if whole(found.steering) else f" and {found.idle:.3g}{unit} for each replica"
+    whose = (
+        "of a replica for each request/s that it answers"
+        if of_pods(found.steering)
+        else "for each request/s that is answered"
+    )
     return (
-        f"Metric {found.steering.name}: {found.per_request:.3g}{unit} of all replicas for each request/s{idle}, averaged over "
-        f"{found.window} s, {found.late} s late, anew every {found.beat.every} s; that explains {found.explained:.0%} of it."
+        f"Metric {found.steering.name}: {found.per_request:.3g}{unit} {whose} and {found.idle:.3g}{unit} without load, averaged "
+        f"over {found.window} s, {found.late} s late, anew every {found.beat.every} s; that explains {found.explained:.0%} of it."
     )

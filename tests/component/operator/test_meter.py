@@ -1,6 +1,9 @@
 """The metrics APIs over a real HTTP connection: what is asked, what is read, and what becomes of every kind of no."""
 
 import asyncio
+import base64
+import gzip
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,7 +20,8 @@ from loadtest_operator.adapters.target import meter
 from loadtest_operator.adapters.target.meter import METER_SECONDS, Meter
 from loadtest_operator.api.outcome import MetricStatus
 from loadtest_operator.api.status import Phase
-from loadtest_operator.core.common.kinds import DEPLOYMENT, HPA, POD
+from loadtest_operator.core.common.kinds import CONFIG_MAP, DEPLOYMENT, HPA, POD
+from loadtest_operator.core.evidence.report import KEY
 from loadtest_operator.core.scaling.metrics.readings import Lack, Reading
 from loadtest_operator.core.scaling.workload import Workload
 from unit.operator.test_metrics import a_pod, about, custom, resource, usage
@@ -254,3 +258,19 @@ async def test_the_status_says_since_when_a_metric_is_missing() -> None:
     assert found.missing_since is not None
     assert 0 <= (found.missing_since - lost[0]).total_seconds() <= METER_SECONDS + 3
     assert "trouble on demand" in (found.message or "")
+
+
+async def test_the_stored_report_and_the_status_recommend_the_same() -> None:
+    """An autoscaler without metrics: what would have suited is not known, and that is what both say."""
+    async with theatre(a_stage(durationSeconds=20), scaling={"settleSeconds": 10}) as play:
+        autoscaled(play.cluster)
+        a_web_pod(play.cluster, "web-1", created=play.now, ready=play.now)
+        status = await play.run()
+        assert status.scaling is not None
+        assert status.scaling.recommendation is not None
+        kept = play.cluster.get(CONFIG_MAP, "demo", status.artifacts[0].name)
+
+    assert kept is not None
+    stored = json.loads(gzip.decompress(base64.b64decode(kept["binaryData"][KEY])))
+    assert status.scaling.recommendation.message == "not known: the autoscaler has no metrics"
+    assert stored["scaling"]["recommendation"]["message"] == status.scaling.recommendation.message

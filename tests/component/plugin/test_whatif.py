@@ -48,7 +48,7 @@ def test_what_would_have_been_stands_beside_what_was(call: Call, server: Server,
     happened, replayed, predicted = map(int, rows["replica-seconds"])
     assert abs(replayed - happened) <= 0.2 * happened
     assert predicted < happened
-    assert "a replica answers 6 requests/s at most; a new one is ready after 20 s" in said.out
+    assert "a replica answered 6 requests/s at most; a new one is ready after 20 s" in said.out
     assert "Metric cpu: " in said.out
 
 

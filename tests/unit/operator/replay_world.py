@@ -54,6 +54,7 @@ class World:
     """The metric does not follow the load."""
 
     replicas: list[int] = field(default_factory=list, init=False)
+    ready: list[int] = field(default_factory=list, init=False)
     short: int = field(default=0, init=False)
     """Seconds in which a request waited."""
 
@@ -73,7 +74,7 @@ class World:
         return Record(report, film, faults=False)
 
     def _played(self) -> tuple[Timeline, list[Second]]:
-        pods, memory, film, rows = [Life("web-0", -1000.0, -900.0)], Memory(), Timeline(), []
+        pods, memory, film, rows = [Life("web-0", -1000.0, self.cold_start - 1000)], Memory(), Timeline(), []
         queue: deque[list[float]] = deque()
         """When how many arrived."""
         history: deque[float] = deque(maxlen=int(self.every * STEPS))
@@ -111,10 +112,11 @@ class World:
                         pods = pods[: decision.desired]
             film = timeline.extended(film, self._view(pods, seen, scaled, second), at(second + 0.4))
             self.replicas.append(len(pods))
+            self.ready.append(sum(1 for pod in pods if pod.ready <= second))
             self.short += second >= 0 and _waiting(queue) >= 1
             if second >= 0:
                 rows.append(_row(second, planned, ended, lost, _waiting(queue)))
-        self.replicas = self.replicas[self.before :]
+        self.replicas, self.ready = self.replicas[self.before :], self.ready[self.before :]
         return film, rows
 
     def _rate(self, now: float) -> float:

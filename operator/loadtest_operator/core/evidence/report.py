@@ -8,7 +8,7 @@ import base64
 import gzip
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -24,7 +24,8 @@ from loadtest_operator.core.evidence import figures, verdict
 from loadtest_operator.core.faults import path
 from loadtest_operator.core.fleet.manifests import metadata
 from loadtest_operator.core.observed import Observed
-from loadtest_operator.core.scaling import timeline
+from loadtest_operator.core.scaling import advice, timeline
+from loadtest_operator.core.scaling.replay.course import Record
 
 MOST_BYTES = 900 * 1024
 MOST_TIMELINE = MOST_BYTES // 2
@@ -47,7 +48,9 @@ class Artifact:
 def build(observed: Observed, tally: Tally) -> Artifact:
     """The artifact of a run that is being judged."""
     judgement = verdict.judge(observed)
-    data = fitted(_report(observed, tally, judgement), lambda one: _packed(observed, one, judgement))
+    made = _report(observed, tally, judgement)
+    judgement = _advised(observed, made, judgement)
+    data = fitted(made, lambda one: _packed(observed, one, judgement))
     name = observed.names.report
     body = {
         "apiVersion": CONFIG_MAP.api_version,
@@ -65,6 +68,14 @@ def stored_bytes(config_map: Mapping[str, Any] | None) -> bytes:
         return base64.b64decode(held.get(KEY) or "", validate=True)
     except ValueError:
         return b""
+
+
+def _advised(observed: Observed, made: Report, judgement: Judgement) -> Judgement:
+    """With what would have suited the load, where there is an autoscaler."""
+    if judgement.scaling is None or not observed.timeline.autoscaler:
+        return judgement
+    record = Record(made, observed.timeline, faults=bool(judgement.faults))
+    return replace(judgement, scaling=advice.beside(judgement.scaling, record))
 
 
 def fitted(report: Report, pack: Callable[[Report], bytes]) -> bytes:

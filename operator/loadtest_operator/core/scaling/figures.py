@@ -19,7 +19,7 @@ from loadtest_operator.api.outcome import (
 )
 from loadtest_operator.core.common import reasons
 from loadtest_operator.core.common.reasons import Reason
-from loadtest_operator.core.scaling import expectations, scale_ups
+from loadtest_operator.core.scaling import cold_starts, expectations, scale_downs, scale_ups
 from loadtest_operator.core.scaling.metrics.readings import Reading
 from loadtest_operator.core.scaling.timeline import Sample, Timeline, directions
 from loadtest_operator.core.scaling.view import View
@@ -28,6 +28,8 @@ MOST_SCALE_UPS = 16
 MOST_STATUS_CHANGES = 64
 MOST_GAPS = 16
 MOST_METRICS = 16
+MOST_COLD_STARTS = 16
+MOST_SCALE_DOWNS = 16
 
 
 def status_of(
@@ -35,7 +37,8 @@ def status_of(
 ) -> ScalingStatus:
     """The section of the status. `ended` says that nothing more will be seen."""
     view = View(spec, timeline, load_start, now, ended)
-    changes, ups = _changes(view.seen), view.scale_ups
+    changes, ups, downs = _changes(view.seen), view.scale_ups, scale_downs.scale_downs(view)
+    starts = cold_starts.cold_starts(view)
     return ScalingStatus(
         autoscaler=timeline.autoscaler or None,
         workload=workload or None,
@@ -47,6 +50,10 @@ def status_of(
         earlier_changes=max(0, len(changes) - MOST_STATUS_CHANGES) or None,
         scale_ups=tuple(scale_ups.status(up, view.start) for up in ups[:MOST_SCALE_UPS]),
         more_scale_ups=max(0, len(ups) - MOST_SCALE_UPS) or None,
+        scale_downs=tuple(map(scale_downs.status, downs[:MOST_SCALE_DOWNS])),
+        more_scale_downs=max(0, len(downs) - MOST_SCALE_DOWNS) or None,
+        cold_starts=tuple(starts[:MOST_COLD_STARTS]),
+        more_cold_starts=max(0, len(starts) - MOST_COLD_STARTS) or None,
         gaps=_gaps(view),
         expectations=_judged(view),
         message=_complaint(view),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from loadtest_operator.core.common import times
@@ -39,9 +39,16 @@ class TargetPod:
     name: str
     created: datetime | None = None
     scheduled: datetime | None = None
+    initialized: datetime | None = None
+    """When its init containers were done."""
+    started: datetime | None = None
+    """When the last of its containers started; nothing until all run."""
     ready: datetime | None = None
     """Since when it has been ready; nothing while it is not."""
     deleting: datetime | None = None
+    """By when it has to be gone: its grace period's end."""
+    told_to_go: datetime | None = None
+    """When its deletion was asked for."""
     waiting_for: str = ""
     """Why it has no node yet."""
     uid: str = ""
@@ -133,13 +140,34 @@ def target_pod(pod: Object) -> TargetPod:
         name=metadata["name"],
         created=times.parse(metadata.get("creationTimestamp")),
         scheduled=condition_time(pod, "PodScheduled"),
+        initialized=condition_time(pod, "Initialized"),
+        started=_started(status),
         ready=condition_time(pod, "Ready"),
         deleting=times.parse(metadata.get("deletionTimestamp")),
+        told_to_go=_told_to_go(metadata),
         waiting_for=_waiting_for(status),
         uid=metadata.get("uid", ""),
         ended=status.get("phase") in ENDED,
         on_node=bool(pod.get("spec", {}).get("hostNetwork")),
     )
+
+
+def _told_to_go(metadata: Object) -> datetime | None:
+    """deletionTimestamp is the end of the grace period."""
+    end = times.parse(metadata.get("deletionTimestamp"))
+    grace = metadata.get("deletionGracePeriodSeconds") or 0
+    return end - timedelta(seconds=grace) if end is not None else None
+
+
+def _started(status: Object) -> datetime | None:
+    found = [times.parse(_running(container).get("startedAt")) for container in status.get("containerStatuses") or ()]
+    known = [moment for moment in found if moment is not None]
+    return max(known) if known and len(known) == len(found) else None
+
+
+def _running(container: Object) -> Object:
+    running: Object = (container.get("state") or {}).get("running") or {}
+    return running
 
 
 def _waiting_for(status: Object) -> str:

@@ -75,12 +75,17 @@ class PodLife:
     name: str
     created: datetime | None = None
     scheduled: datetime | None = None
+    initialized: datetime | None = None
+    started: datetime | None = None
     ready: datetime | None = None
     serving: datetime | None = None
     """When it was first seen in the endpoints."""
     absent: datetime | None = None
     """When it was last seen not to be there, before that."""
     deleting: datetime | None = None
+    told_to_go: datetime | None = None
+    gone: datetime | None = None
+    """When it was first seen not to be there any more."""
     waiting_for: str = ""
     """Why it had no node, as was said last."""
     uid: str = ""
@@ -195,6 +200,10 @@ def _ready_since(view: TargetView) -> tuple[datetime, ...]:
 def _lives(lives: tuple[PodLife, ...], view: TargetView, before: datetime, now: datetime) -> tuple[PodLife, ...]:
     known = {life.identity: life for life in lives}
     serving = {endpoint.pod for endpoint in view.endpoints}
+    there = {pod.identity for pod in view.pods}
+    for identity, life in known.items():
+        if life.gone is None and identity not in there:
+            known[identity] = replace(life, gone=now)
     for pod in view.pods:
         first = now if pod.name in serving and not pod.ended else None
         known[pod.identity] = _life(known.get(pod.identity), pod, first, before)
@@ -208,10 +217,13 @@ def _life(old: PodLife | None, pod: TargetPod, serving: datetime | None, before:
         name=pod.name,
         created=old.created or pod.created,
         scheduled=old.scheduled or pod.scheduled,
+        initialized=old.initialized or pod.initialized,
+        started=old.started or pod.started,
         ready=old.ready or pod.ready,
         serving=old.serving or serving,
         absent=old.absent or (before if serving else None),
         deleting=old.deleting or pod.deleting,
+        told_to_go=old.told_to_go or pod.told_to_go,
         waiting_for=pod.waiting_for or old.waiting_for,
         uid=pod.uid,
     )

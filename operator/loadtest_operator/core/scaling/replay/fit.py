@@ -1,9 +1,9 @@
 """What was measured of the target in a run: how its autoscaler's metric follows the load, and what a replica can take.
 
-The metric of all replicas together is taken to be `per_request × what is answered a second + idle × replicas`, seen as an
-average over a `window` that ended `late` seconds ago: a least-squares line for each window and delay, of which the best is
-kept. It stands between two of its measurements. A replica's capacity is known only where the load was more than was
-answered: from what was answered then.
+A metric of pods is taken to be `per_request × what a ready replica answers a second + idle`, any other the same of all replicas
+together; seen as an average over a `window` that ended `late` seconds ago: a least-squares line for each window and delay, of
+which the best is kept. It stands between two of its measurements. A replica's capacity is known only where the load was more
+than was answered: from what was answered then.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,6 +20,7 @@ DELAYS: Final = (0, 5, 10, 15, 20, 30)
 LEAST_EXPLAINED: Final = 0.6
 """Share of the metric's movement that the load must explain."""
 LEAST_POINTS: Final = 20
+MOST_POINTS: Final = 1000
 SPELL: Final = 10
 """Seconds over which what is answered is averaged."""
 SHORT_OF: Final = 1.15
@@ -44,9 +45,9 @@ class Response:
 
     steering: Steering
     per_request: float
-    """Of all replicas together, for each request a second; percent or units."""
+    """For each request a second: of one replica, or of all together; percent or units."""
     idle: float
-    """Of a replica without load."""
+    """Without load."""
     window: int
     late: int
     beat: Beat
@@ -127,6 +128,7 @@ def _response(course: Course, place: int) -> Response:
             f"metric {steering.name} was read in {len(points)} seconds only, {LEAST_POINTS} are needed"
         )
     beat = _beat(course.metrics[place])
+    points = points[:: max(1, len(points) // MOST_POINTS)]
     found = [_line(course, steering, points, window, late, beat) for window in WINDOWS for late in DELAYS]
     best = max(found, key=lambda response: response.explained)
     if best.explained < LEAST_EXPLAINED:
@@ -147,31 +149,31 @@ def _beat(values: Sequence[float | None]) -> Beat:
     return Beat(every, changes[-1] % every)
 
 
-def _points(course: Course, place: int) -> Iterator[tuple[int, float, float]]:
-    """Second (as a place), the metric of all replicas together, and how many they were."""
+def _points(course: Course, place: int) -> Iterator[tuple[int, float]]:
+    """Second (as a place) and the metric: of a ready replica, or of all together."""
     steering = course.orders.metrics[place]
-    counts = course.ready if of_pods(steering) else course.pods
     for at, value in enumerate(course.metrics[place]):
-        if value is not None and counts[at]:
-            yield at, value * (1 if whole(steering) else counts[at]), float(counts[at])
+        if value is not None and (course.ready if of_pods(steering) else course.pods)[at]:
+            yield at, value if whole(steering) or of_pods(steering) else value * course.pods[at]
 
 
 def _line(
-    course: Course, steering: Steering, points: Sequence[tuple[int, float, float]], window: int, late: int, beat: Beat
+    course: Course, steering: Steering, points: Sequence[tuple[int, float]], window: int, late: int, beat: Beat
 ) -> Response:
-    """The least squares of total = per_request × answered + idle × count, neither below zero."""
-    sums = [0.0, *accumulate(course.answered)]
-    rows = [
-        (averaged(sums, beat.held(at), window, late), 0.0 if whole(steering) else count, total)
-        for at, total, count in points
-    ]
+    """The least squares of metric = per_request × answered + idle, neither below zero; answered by one replica, or by all."""
+    sums = [0.0, *accumulate(map(each, course.answered, course.ready) if of_pods(steering) else course.answered)]
+    rows = [(averaged(sums, beat.held(at), window, late), value) for at, value in points]
     load, idle = _solved(rows)
-    totals = [total for _, _, total in rows]
-    centre = fmean(totals)
-    spread = sum((total - centre) ** 2 for total in totals)
-    left = sum((total - load * done - idle * count) ** 2 for done, count, total in rows)
-    explained = 1 - left / spread if spread else 0.0
-    return Response(steering, load, idle, window, late, beat, explained)
+    values = [value for _, value in rows]
+    centre = fmean(values)
+    spread = sum((value - centre) ** 2 for value in values)
+    left = sum((value - load * done - idle) ** 2 for done, value in rows)
+    return Response(steering, load, idle, window, late, beat, 1 - left / spread if spread else 0.0)
+
+
+def each(answered: float, ready: int) -> float:
+    """Requests a second that one ready replica answered."""
+    return answered / ready if ready else 0.0
 
 
 def averaged(sums: Sequence[float], at: int, window: int, late: int) -> float:
@@ -180,16 +182,15 @@ def averaged(sums: Sequence[float], at: int, window: int, late: int) -> float:
     return (sums[end] - sums[max(0, end - window)]) / window
 
 
-def _solved(rows: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
-    xx = sum(x * x for x, _, _ in rows)
-    xn = sum(x * n for x, n, _ in rows)
-    nn = sum(n * n for _, n, _ in rows)
-    xt = sum(x * t for x, _, t in rows)
-    nt = sum(n * t for _, n, t in rows)
-    determinant = xx * nn - xn * xn
-    if determinant > 1e-9 * max(1.0, xx * nn):
-        load, idle = (xt * nn - nt * xn) / determinant, (xx * nt - xn * xt) / determinant
-        if load >= 0 and idle >= 0:
-            return load, idle
-    alone = max(0.0, xt / xx) if xx else 0.0
-    return alone, 0.0
+def _solved(rows: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Slope and intercept; with what is below zero taken for zero."""
+    centre_x, centre_y = fmean(x for x, _ in rows), fmean(y for _, y in rows)
+    spread = sum((x - centre_x) ** 2 for x, _ in rows)
+    slope = sum((x - centre_x) * (y - centre_y) for x, y in rows) / spread if spread else 0.0
+    intercept = centre_y - slope * centre_x
+    if slope < 0:
+        return 0.0, max(0.0, centre_y)
+    if intercept < 0:
+        squares = sum(x * x for x, _ in rows)
+        return sum(x * y for x, y in rows) / squares if squares else 0.0, 0.0
+    return slope, intercept

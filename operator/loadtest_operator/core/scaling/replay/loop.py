@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from loadtest_operator.core.scaling.replay.course import Course
-from loadtest_operator.core.scaling.replay.fit import Measured, Response, averaged, of_pods
+from loadtest_operator.core.scaling.replay.fit import Measured, Response, averaged, each, of_pods
 from loadtest_operator.core.scaling.shadow import controller
 from loadtest_operator.core.scaling.shadow.limits import Memory
 from loadtest_operator.core.scaling.shadow.orders import Orders, Steering
@@ -57,7 +57,8 @@ class _World:
     waiting: float = 0.0
     given_up: float = 0.0
     answered: list[float] = field(default_factory=lambda: [0.0])
-    """Running sums."""
+    answered_each: list[float] = field(default_factory=lambda: [0.0])
+    """Running sums, of all replicas and of one that is ready."""
     born: int = 0
 
 
@@ -104,6 +105,7 @@ def _answer(world: _World, at: int, serving: int) -> None:
             queue.appendleft((since, count - taken))
     world.waiting = sum(count for _, count in queue)
     world.answered.append(world.answered[-1] + done)
+    world.answered_each.append(world.answered_each[-1] + each(done, serving))
 
 
 def _sync(world: _World, at: int, now: float) -> None:
@@ -137,19 +139,17 @@ def _seen(pod: _Pod, now: float, orders: Orders) -> Pod:
 def _served(world: _World, sight: Sight, response: Response, at: int, now: float) -> Sight:
     """What the metrics API would say."""
     ready = [pod.name for pod in sight.pods if pod.ready]
-    rate = averaged(world.answered, response.beat.held(at), response.window, response.late)
-    count = len(ready) if of_pods(response.steering) else sight.counted
-    total = response.per_request * rate + response.idle * count
-    return _with(sight, response.steering, ready, total, now)
+    sums = world.answered_each if of_pods(response.steering) else world.answered
+    rate = averaged(sums, response.beat.held(at), response.window, response.late)
+    return _with(sight, response.steering, ready, response.per_request * rate + response.idle, now)
 
 
-def _with(sight: Sight, steering: Steering, ready: list[str], total: float, now: float) -> Sight:
-    each = total / len(ready) if ready else 0.0
+def _with(sight: Sight, steering: Steering, ready: list[str], value: float, now: float) -> Sight:
     if steering.kind == "Pods":
-        return _adding(sight, served={**sight.served, steering.name: {pod: round(each * 1000) for pod in ready}})
+        return _adding(sight, served={**sight.served, steering.name: {pod: round(value * 1000) for pod in ready}})
     if not of_pods(steering):
-        return _adding(sight, served={**sight.served, steering.name: round(total * 1000)})
-    used = round(each / 100 * REQUEST if steering.to == "Utilization" else each * 1000)
+        return _adding(sight, served={**sight.served, steering.name: round(value * 1000)})
+    used = round(value / 100 * REQUEST if steering.to == "Utilization" else value * 1000)
     usage = {pod: Usage(now, 0.0, {"main": {**_used(sight, pod), steering.name: used}}) for pod in ready}
     return _adding(sight, usage=usage)
 

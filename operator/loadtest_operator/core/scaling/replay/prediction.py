@@ -6,15 +6,17 @@ from itertools import groupby
 from typing import Final
 
 from loadtest_operator.core.scaling.replay.course import Course, Record, UnknowableError, course_of
-from loadtest_operator.core.scaling.replay.fit import Measured, measured
+from loadtest_operator.core.scaling.replay.fit import SPELL, Measured, measured
 from loadtest_operator.core.scaling.replay.loop import Played, play
-from loadtest_operator.core.scaling.replay.settings import Changed, changed
+from loadtest_operator.core.scaling.replay.settings import changed
 from loadtest_operator.core.scaling.shadow.orders import Flags, Orders
 
 MOST_ERROR: Final = 0.2
 """Replica-seconds by which the run's own replay may be off, as a share of those that were."""
 MOST_OFF: Final = 1
 """Replicas by which its peak may be off."""
+AS_GOOD: Final = 0.02
+"""Of two that differ by less in their error the first is taken."""
 SYNCS: Final = (15.0, 10.0, 5.0, 20.0, 30.0)
 """Seconds between two syncs that controllers are run with, the default first: the run itself tells which fits."""
 
@@ -52,48 +54,64 @@ class Prediction:
     error: float
     """Of the replay, as a share of the replica-seconds that were."""
     sync: float
-    orders: Orders
-    wanted: Changed
+    """Seconds."""
     beyond: str
     """Where the prediction leaves what the run has shown; empty where it does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A run that comes out as it was, played with its own settings."""
+
+    course: Course
+    measured: Measured
+    orders: Orders
+    """With the sync period that fits best."""
+    played: Played
+    error: float
+    """Off by so much, as a share of the replica-seconds that were."""
+
+    def with_orders(self, orders: Orders, cold_start: float | None = None) -> Played:
+        """The same with others."""
+        seconds = self.measured.cold_start if cold_start is None else cold_start
+        return play(self.course, self.measured, replace(orders, flags=self.orders.flags), seconds)
+
+    def outcome(self, played: Played) -> Outcome:
+        return outcome(self.course, played, short=self.measured.short)
 
 
 def predict(record: Record, settings: Iterable[str]) -> Prediction:
     """Raises UnknowableError where the run does not tell, SettingError where a setting is none."""
     course = course_of(record)
     wanted = changed(course.orders, settings)
-    found = measured(course)
-    orders, replayed = _reproduced(course, found)
-    other = replace(wanted.orders, flags=orders.flags)
-    cold_start = found.cold_start if wanted.cold_start is None else wanted.cold_start
-    played = play(course, found, other, cold_start)
+    replay = reproduced(course)
+    played = replay.with_orders(wanted.orders, wanted.cold_start)
     return Prediction(
         happened=_happened(course),
-        replayed=outcome(course, replayed, short=found.short),
-        predicted=outcome(course, played, short=found.short),
-        measured=found,
-        error=_error(course, replayed),
-        sync=orders.flags.sync,
-        orders=orders,
-        wanted=replace(wanted, orders=other),
-        beyond=_beyond(course, found, played),
+        replayed=replay.outcome(replay.played),
+        predicted=replay.outcome(played),
+        measured=replay.measured,
+        error=replay.error,
+        sync=replay.orders.flags.sync,
+        beyond=_beyond(course, replay.measured, played),
     )
 
 
-def _reproduced(course: Course, found: Measured) -> tuple[Orders, Played]:
+def reproduced(course: Course) -> Replay:
     """With the sync period that fits best. Raises UnknowableError where none does."""
-    tried = []
+    found, tried = measured(course), []
     for seconds in SYNCS:
         orders = replace(course.orders, flags=replace(Flags(), sync=seconds))
         tried.append((orders, play(course, found, orders, found.cold_start)))
-    orders, best = min(tried, key=lambda pair: _error(course, pair[1]))
-    error, seen, peak = _error(course, best), _happened(course), outcome(course, best, short=found.short)
-    if error > MOST_ERROR or abs(seen.peak - peak.peak) > MOST_OFF:
+    least = min(_error(course, played) for _, played in tried)
+    orders, best = next(pair for pair in tried if _error(course, pair[1]) <= least + AS_GOOD)
+    error, seen, mine = _error(course, best), _happened(course), outcome(course, best, short=found.short)
+    if error > MOST_ERROR or abs(seen.peak - mine.peak) > MOST_OFF:
         raise UnknowableError(
-            f"played with its own settings the run comes out as {peak.shown} and was {seen.shown}: off by {error:.0%} of the "
+            f"played with its own settings the run comes out as {mine.shown} and was {seen.shown}: off by {error:.0%} of the "
             f"replica-seconds, at most {MOST_ERROR:.0%} is taken for a prediction"
         )
-    return orders, best
+    return Replay(course, found, orders, best, error)
 
 
 def _during(course: Course, found: Sequence[int]) -> Sequence[int]:
@@ -136,7 +154,7 @@ def _beyond(course: Course, found: Measured, played: Played) -> str:
     """A replica that was never short may take more than was seen, or not."""
     if found.short:
         return ""
-    busiest = max((load / there for load, there in _loads(course, played) if there), default=0.0)
+    busiest = max((load / there for load, there in loads(course, played.ready) if there), default=0.0)
     if busiest <= found.capacity * 1.1:
         return ""
     return (
@@ -145,10 +163,10 @@ def _beyond(course: Course, found: Measured, played: Played) -> str:
     )
 
 
-def _loads(course: Course, played: Played) -> Iterable[tuple[float, int]]:
-    """Requests offered a second, averaged over ten, and ready replicas."""
+def loads(course: Course, ready: Sequence[int]) -> Iterable[tuple[float, int]]:
+    """Requests offered a second, averaged over a spell, and ready replicas; from the load's beginning on."""
     sums = [0.0]
     for offered in course.offered:
         sums.append(sums[-1] + offered)
-    for at in range(max(10, 10 - course.begin), len(course.offered)):
-        yield (sums[at] - sums[at - 10]) / 10, played.ready[at - 1]
+    for at in range(SPELL + max(0, -course.begin), len(course.offered)):
+        yield (sums[at] - sums[at - SPELL]) / SPELL, ready[at - 1]
