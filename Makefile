@@ -12,7 +12,7 @@ export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 UV := $(CURDIR)/.tools/bin/uv
 RUN := $(CURDIR)/.venv/bin
 
-.PHONY: help setup fmt lint types contracts unit component contract e2e test test-all demo bench crds dashboards docs images cluster-up cluster-down clean soak bench-start bench-operator truth oracle causes fuzz mutants simulations
+.PHONY: help setup fmt lint types contracts unit component contract e2e test test-all demo bench crds manifests dashboards docs images cluster-up cluster-down clean soak bench-start bench-operator truth oracle causes fuzz mutants simulations
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -77,6 +77,10 @@ contract: setup /usr/bin/promtool ## generated files are current, samples fit th
 
 crds: setup ## regenerate the CRDs, the chart's copy and the reference page
 	@$(RUN)/python -m loadtest_operator.api.schema
+
+manifests: ## regenerate deploy/manifests from the chart, with the local cluster's Helm or yours
+	@PATH="$(CURDIR)/.localcluster/bin:$$PATH" sh deploy/manifests/render.sh > deploy/manifests/operator.yaml.new
+	@mv deploy/manifests/operator.yaml.new deploy/manifests/operator.yaml
 
 dashboards: setup ## regenerate the chart's Grafana dashboards
 	@$(RUN)/python deploy/grafana
