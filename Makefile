@@ -12,7 +12,7 @@ export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 UV := $(CURDIR)/.tools/bin/uv
 RUN := $(CURDIR)/.venv/bin
 
-.PHONY: help setup fmt lint types contracts unit component contract e2e test test-all demo bench crds dashboards images cluster-up cluster-down clean soak bench-start bench-operator truth oracle causes fuzz mutants simulations
+.PHONY: help setup fmt lint types contracts unit component contract e2e test test-all demo bench crds manifests dashboards docs images cluster-up cluster-down clean soak bench-start bench-operator truth oracle causes fuzz mutants simulations
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -78,8 +78,18 @@ contract: setup /usr/bin/promtool ## generated files are current, samples fit th
 crds: setup ## regenerate the CRDs, the chart's copy and the reference page
 	@$(RUN)/python -m loadtest_operator.api.schema
 
+manifests: ## regenerate deploy/manifests from the chart, with the local cluster's Helm or yours
+	@PATH="$(CURDIR)/.localcluster/bin:$$PATH" sh deploy/manifests/render.sh > deploy/manifests/operator.yaml.new
+	@mv deploy/manifests/operator.yaml.new deploy/manifests/operator.yaml
+
 dashboards: setup ## regenerate the chart's Grafana dashboards
 	@$(RUN)/python deploy/grafana
+
+MKDOCS := $(UV) run --no-project --with 'mkdocs-material==9.8.2' mkdocs build --strict --site-dir site
+
+docs: setup ## the pages of docs/ as a site in site/; a link that leads nowhere fails it
+	@echo "[docs]"
+	@NO_MKDOCS_2_WARNING=1 $(MKDOCS) 2>&1 | grep -v '^INFO' || test $${PIPESTATUS[0]} -eq 0
 
 cluster-up: ## a real one-node Kubernetes on this machine
 	@$(PYTHON) deploy/localcluster up
@@ -102,7 +112,7 @@ e2e: setup ## the product on a real cluster, with a real model
 		echo "[e2e] what must be alone on the cluster (usually 10 min)"; \
 		$(RUN)/pytest tests/e2e -m alone -q -n0 -p no:randomly --timeout=900
 
-test: lint types unit component contract e2e ## everything; what CI runs
+test: lint types docs unit component contract e2e ## everything; what CI runs
 
 test-all: test ## and what takes real autoscalers minutes: on CPU and External metrics at once
 	@export KUBECONFIG="$$($(RUN)/python deploy/demo kubeconfig --cluster $(CLUSTER))" PATH="$(CURDIR)/.localcluster/bin:$$PATH"; \

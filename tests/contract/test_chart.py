@@ -12,6 +12,7 @@ import yaml
 
 from contract.objects import ROOT, Object
 from loadtest_operator.adapters.target import material
+from loadtest_operator.api.loadtest import LoadTestSpec
 from loadtest_operator.core.common import kinds, settings
 
 pytestmark = pytest.mark.e2e
@@ -75,9 +76,15 @@ def render(helm: str) -> Render:
         command = [helm, "template", "loadtest-operator", str(CHART), "-n", "loadtest-system", *flags]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stderr
-        return [body for body in yaml.load_all(done.stdout, Loader=yaml.CSafeLoader) if body]
+        bodies = [body for body in yaml.load_all(done.stdout, Loader=yaml.CSafeLoader) if body]
+        return [body for body in bodies if hook(body) != "test"]
 
     return rendered
+
+
+def hook(body: Object) -> str:
+    """Of Helm; empty for what is a part of the release."""
+    return str((body["metadata"].get("annotations") or {}).get("helm.sh/hook", ""))
 
 
 def of_kind(objects: list[Object], *names: str) -> list[Object]:
@@ -182,10 +189,77 @@ def test_one_operator_acts_whatever_is_installed(render: Render, values: tuple[s
     assert role["rules"][1]["resourceNames"] == [variables["LOADTEST_LEASE_NAME"]["value"]]
 
 
+@pytest.mark.parametrize(
+    ("values", "namespace"),
+    [
+        ((), "loadtest-system"),
+        (("watchNamespaces={a,b}",), "a"),
+        (("watchNamespaces={a,loadtest-system}",), "loadtest-system"),
+    ],
+    ids=["watching all", "watching others", "watching its own, too"],
+)
+def test_the_charts_test_runs_where_the_operator_watches(helm: str, values: tuple[str, ...], namespace: str) -> None:
+    """And the pod that waits may read that one LoadTest and nothing else."""
+    flags = [flag for value in values for flag in ("--set", value)]
+    command = [
+        helm,
+        "template",
+        "loadtest-operator",
+        str(CHART),
+        "-n",
+        "loadtest-system",
+        *flags,
+        "-s",
+        "templates/tests/try.yaml",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    bodies = [body for body in yaml.load_all(done.stdout, Loader=yaml.CSafeLoader) if body]
+
+    assert {body["metadata"]["namespace"] for body in bodies} == {namespace}
+    assert {hook(body) for body in bodies} == {"test"}
+    (role,) = of_kind(bodies, "Role")
+    (rule,) = role["rules"]
+    assert (rule["verbs"], rule["resourceNames"]) == (["get"], ["loadtest-operator-test"])
+    (test,) = of_kind(bodies, "LoadTest")
+    LoadTestSpec.model_validate(test["spec"])
+    (pod,), (service,) = of_kind(bodies, "Pod"), of_kind(bodies, "Service")
+    assert service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
+    compile(pod["spec"]["containers"][0]["command"][2], "try.py", "exec")
+
+
+@pytest.mark.parametrize("values", [(), ("watchNamespaces={a}",)])
+def test_the_last_job_has_what_the_operator_has(render: Render, values: tuple[str, ...]) -> None:
+    """Before the release goes it leads by the same Lease, reaches workers by the same label, and may do the same."""
+    objects = render(*values)
+    (deployment,), (job,) = of_kind(objects, "Deployment"), of_kind(objects, "Job")
+    operator, last = deployment["spec"]["template"]["spec"], job["spec"]["template"]["spec"]
+    assert hook(job) == "pre-delete"
+    assert last["containers"][0]["args"] == ["uninstall"]
+    assert last["containers"][0]["env"] == operator["containers"][0]["env"]
+    assert last["serviceAccountName"] == operator["serviceAccountName"]
+    labels = job["spec"]["template"]["metadata"]["labels"]
+    assert labels["app.kubernetes.io/name"] == "loadtest-operator"
+    assert not deployment["spec"]["selector"]["matchLabels"].items() <= labels.items()
+
+
 def test_two_operators_keep_apart(render: Render) -> None:
     (deployment,) = of_kind(render("replicas=2"), "Deployment")
     assert deployment["spec"]["replicas"] == 2
     assert "podAntiAffinity" in deployment["spec"]["template"]["spec"]["affinity"]
+
+
+def test_one_of_two_stays_when_nodes_are_drained(render: Render) -> None:
+    """With one there is nothing to keep: a budget would keep its node from being drained."""
+    assert of_kind(render(), "PodDisruptionBudget") == []
+    objects = render(
+        "replicas=2", "topologySpreadConstraints[0].topologyKey=zone", "topologySpreadConstraints[0].maxSkew=1"
+    )
+    (budget,), (deployment,) = of_kind(objects, "PodDisruptionBudget"), of_kind(objects, "Deployment")
+    assert budget["spec"]["maxUnavailable"] == 1
+    assert budget["spec"]["selector"] == deployment["spec"]["selector"]
+    (spread,) = deployment["spec"]["template"]["spec"]["topologySpreadConstraints"]
+    assert spread["labelSelector"] == deployment["spec"]["selector"]
+    assert (spread["topologyKey"], spread["maxSkew"]) == ("zone", 1)
 
 
 def test_target_roles_only_read(render: Render) -> None:

@@ -32,7 +32,7 @@ def image(prefix: str, name: str) -> list[str]:
     return [f"--set={prefix}image.{key}={value}" for key, value in values.items()]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def installed() -> Iterator[PatientCluster]:
     """The release watches its own namespace alone, and the operator that is there for everybody leaves that one to it."""
     with workplace(NAMESPACE) as cluster:
@@ -54,6 +54,15 @@ def in_force(status: Object) -> bool:
 def finalizers(cluster: PatientCluster) -> list[list[str]]:
     found = json.loads(cluster.kubectl("get", "loadtests,loadtestschedules,loadtestsweeps", "-o", "json"))["items"]
     return [each["metadata"].get("finalizers", []) for each in found]
+
+
+def test_the_charts_own_test_is_a_real_run(installed: PatientCluster) -> None:
+    """`helm test`: its log ends with the verdict, and nothing of it is left but the pod that has the log."""
+    said = helm("test", RELEASE, "--logs", "--timeout=180s")
+
+    assert "verdict: Passed" in said, said
+    assert installed.get("loadtest", f"{RELEASE}-test") is None
+    installed.gone(f"{RELEASE}-test")
 
 
 def test_taken_out_in_the_middle_of_a_run_with_a_fault_in_force(installed: PatientCluster) -> None:

@@ -141,7 +141,12 @@ def _annotated_pods(at: Layout) -> dict[str, object]:
         {"regex": "pod_label_(app|app_kubernetes_io_.+)", "action": "labelmap"},
         {"regex": "pod_label_.+", "action": "labeldrop"},
     ]
-    return {"job_name": "pods", "file_sd_configs": [{"files": [str(at.targets)]}], "relabel_configs": relabel}
+    return {
+        "job_name": "pods",
+        "honor_labels": True,  # the operator's series name the LoadTest's namespace, not its own
+        "file_sd_configs": [{"files": [str(at.targets)]}],
+        "relabel_configs": relabel,
+    }
 
 
 def _containers(at: Layout) -> dict[str, object]:

@@ -71,6 +71,12 @@ def test_every_metrics_api_is_answered_by_a_component_on_its_services_port(at: L
         assert f"--secure-port={port}" in components.table(at)[name].command
 
 
+def test_prometheus_keeps_the_namespace_that_a_series_names(at: Layout) -> None:
+    """The operator's series name the LoadTest's, and dashboards and alerts ask for that."""
+    jobs = {job["job_name"]: job for job in configs.prometheus(at)["scrape_configs"]}  # type: ignore[attr-defined]
+    assert jobs["pods"]["honor_labels"] is True
+
+
 def test_prometheus_is_a_service_of_its_own_namespace() -> None:
     service = next(thing for thing in manifests.addons() if thing["metadata"]["name"] == "prometheus")
     assert service["metadata"]["namespace"] == "monitoring"

@@ -10,6 +10,7 @@ from loadtest_operator.core.common import reasons
 from loadtest_operator.core.run import lifecycle
 from loadtest_operator.core.scaling import causes, guards
 from recordings import replay
+from unit.operator import remedies
 from unit.operator.situations import SITUATIONS, Situation, played
 from unit.operator.world import World
 
@@ -50,6 +51,20 @@ def evidence(world: World) -> str:
 def reason_table() -> str:
     rows = ((f"`{reason.name}`", reason.meaning, reason.forces or "") for reason in reasons.BY_NAME.values())
     return table(("reason", "meaning", "forces"), rows)
+
+
+def troubles() -> str:
+    """By name, as one looks them up."""
+    rows = (
+        (f"`{reason.name}`", reason.meaning, str(reason.forces or ""), f"{remedies.of(reason)}.")
+        for reason in sorted(reasons.BY_NAME.values(), key=lambda one: one.name)
+        if reason not in remedies.GOOD
+    )
+    return table(("reason", "means", "verdict at best", "what to do"), rows)
+
+
+def good_reasons() -> str:
+    return ", ".join(f"`{reason.name}`" for reason in sorted(remedies.GOOD, key=lambda one: one.name)) + "."
 
 
 def transitions() -> str:
@@ -103,6 +118,7 @@ def _meaning(function: Callable[..., str]) -> str:
 PARTS = {
     "autoscaling.md": {"guards": guard_table, "causes": cause_table},
     "shadow.md": {"agreement": agreement_table},
+    "troubleshooting.md": {"troubles": troubles, "good": good_reasons},
     "verdicts.md": {"situations": situations, "reasons": reason_table},
     "lifecycle.md": {"diagram": diagram, "transitions": transitions},
 }
