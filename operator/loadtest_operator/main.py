@@ -23,13 +23,13 @@ from loadtest_operator.adapters.workers.sessions import pod_session
 from loadtest_operator.core.common import settings
 from loadtest_operator.core.common.settings import Settings, SettingsError
 from loadtest_operator.core.run.leadership import GIVE_UP_SECONDS
-from loadtest_operator.handlers import gone, janitor, loadtest, schedule, startup, sweep, uninstall
+from loadtest_operator.handlers import gone, janitor, loadtest, orphans, schedule, startup, sweep, uninstall
 from loadtest_operator.handlers.context import Context
 
 BAD_USE, BAD_SETTINGS, LEASE_LOST, NOT_UNDONE = 64, 2, 3, 4
 
 
-BESIDE_KOPF = (janitor.keep_tidy, gone.keep_looking)
+BESIDE_KOPF = (janitor.keep_tidy, gone.keep_looking, orphans.keep_sweeping)
 
 
 class BackgroundError(Exception):

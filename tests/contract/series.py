@@ -44,7 +44,7 @@ UNITS = {
     **{
         noun: noun
         for noun in (
-            "requests", "tokens", "workers", "replicas", "faults", "runs", "starts", "errors", "conflicts",
+            "requests", "tokens", "workers", "replicas", "faults", "runs", "starts", "errors", "conflicts", "orphans",
         )
     },
     "opened": "connections",

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from contract.objects import ROOT, Object
+from loadtest_operator.api.outcome import FaultResult
 from loadtest_operator.core.schedule import starts
 
 RULES = ROOT / "charts" / "loadtest-operator" / "files" / "rules" / "loadtest.yaml"
@@ -71,6 +72,7 @@ READY = "loadtest_schedule_ready{" + NIGHTLY + "}"
 LEADING = "loadtest_operator_leading{%s}"
 ERRORS = "loadtest_operator_reconcile_errors_total{" + OPERATOR + ',kind="Bug"}'
 FAULTS = "loadtest_faults{" + RUN + ',result="%s"}'
+ORPHANS = "loadtest_fault_orphans{" + OPERATOR + "}"
 FINISHED = 'loadtest_run_info{%s,phase="Finished"}' % RUN  # noqa: UP031  (braces are PromQL's)
 VERDICT = 'loadtest_verdict{%s,verdict="%s"}'
 
@@ -137,20 +139,30 @@ CASES = (
     firing(
         "LoadTestFaultNotRemoved",
         "the run is over and nobody saw the fault go",
-        (FAULTS % "Injected", "1x60"),
+        (FAULTS % "InForce", "1x60"),
         (FINISHED, "1x60"),
         labels=OF_RUN,
         value="1",
     ),
-    silent("LoadTestFaultNotRemoved", "it is injected, and its run goes on", (FAULTS % "Injected", "1x60")),
+    firing(
+        "LoadTestFaultNotRemoved",
+        "the run is over while it was told to go",
+        (FAULTS % "Recovering", "1x60"),
+        (FINISHED, "1x60"),
+        labels=OF_RUN,
+        value="1",
+    ),
+    silent("LoadTestFaultNotRemoved", "it is in force, and its run goes on", (FAULTS % "InForce", "1x60")),
     silent(
         "LoadTestFaultNotRemoved",
         "it came and went",
-        (FAULTS % "Injected", "0x60"),
+        (FAULTS % "InForce", "0x60"),
         (FAULTS % "NotRecovered", "0x60"),
         (FAULTS % "Recovered", "1x60"),
         (FINISHED, "1x60"),
     ),
+    firing("LoadTestFaultOrphans", "two will not go", (ORPHANS, "2x60"), labels=HERE, value="2"),
+    silent("LoadTestFaultOrphans", "one went at the next sweep", (ORPHANS, "1x1 0x60")),
     firing("LoadTestOperatorDown", "the pod is gone", (LEADING % OPERATOR, "1x20 stale _x60"), labels=HERE),
     firing("LoadTestOperatorDown", "there never was one", labels={}),
     firing(
@@ -273,3 +285,10 @@ def test_an_alert_leads_to_its_section(alert: str) -> None:
 def test_a_section_says_what_happened_what_to_do_and_when_it_ends(alert: str) -> None:
     section = RUNBOOK.read_text().partition(f"## {alert}\n")[2].partition("\n## ")[0]
     assert [word for word in ("**Means.**", "**Do.**", "**Ends**") if word not in section] == []
+
+
+def test_results_of_faults_in_the_rules_are_results() -> None:
+    """A word that no fault has any more would make an alert that never fires."""
+    asked = re.findall(r'loadtest_faults\{result=~?"([^"]+)"', RULES.read_text())
+    assert asked
+    assert {word for words in asked for word in words.split("|")} <= set(FaultResult)

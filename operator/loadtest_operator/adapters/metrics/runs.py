@@ -51,6 +51,11 @@ class Metrics:
         )
         self.lag = Gauge("loadtest_operator_loop_lag_seconds", "How late the event loop is", registry=self.registry)
         self.active = Gauge("loadtest_operator_active_runs", "Runs that are not finished", registry=self.registry)
+        self.orphans = Gauge(
+            "loadtest_fault_orphans",
+            "Objects that make faults, belong to no run that goes on, and could not be removed",
+            registry=self.registry,
+        )
         self.leading = Gauge(
             "loadtest_operator_leading", "1 while this process holds the lease and acts", registry=self.registry
         )
