@@ -28,8 +28,8 @@ async def write(context: Context, kind: Kind, body: Object, status: Model) -> No
         await context.kube.merge_patch(kind, metadata["namespace"], metadata["name"], {"status": patch}, "status")
 
 
-async def make(context: Context, parent: Parent, body: Object, says: str) -> None:
-    """The LoadTest, told by an Event; that it is there already is fine if it is the parent's."""
+async def make(context: Context, parent: Parent, body: Object, says: str) -> bool:
+    """The LoadTest, told by an Event; that it is there already is fine if it is the parent's. Whether it is a new one."""
     name = body["metadata"]["name"]
     try:
         await context.kube.create(LOAD_TEST, parent.namespace, body)
@@ -38,9 +38,10 @@ async def make(context: Context, parent: Parent, body: Object, says: str) -> Non
         if found is None or not offspring.is_ours(found, parent.uid):
             whose = parent.kind.kind.removeprefix("LoadTest").lower()
             raise ConflictError(f"LoadTest {name} exists and is not this {whose}'s: delete or rename it") from None
-    else:
-        await emit(context, parent, Emit("Normal", "Started", says))
+        return False
+    await emit(context, parent, Emit("Normal", "Started", says))
     log.info("%s %s/%s started %s", parent.kind.kind, parent.namespace, parent.name, says)
+    return True
 
 
 async def abort(context: Context, parent: Parent, name: str, **annotations: str) -> None:

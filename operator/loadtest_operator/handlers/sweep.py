@@ -12,7 +12,7 @@ from typing import Any
 import kopf
 from pydantic import ValidationError
 
-from loadtest_operator.adapters.errors import AdapterError
+from loadtest_operator.adapters.errors import AdapterError, ConflictError
 from loadtest_operator.api.meta import GROUP, VERSION
 from loadtest_operator.api.problems import sentences
 from loadtest_operator.api.sweep import LoadTestSweepSpec, LoadTestSweepStatus, SweepPhase
@@ -151,7 +151,12 @@ async def _act(context: Context, owner: Parent, memory: SweepMemory, actions: tu
 
 
 async def _start(context: Context, owner: Parent, action: StartChild) -> None:
-    await parents.make(context, owner, action.body, action.says)
+    if not await parents.make(context, owner, action.body, action.says):
+        # It is there, and yet the list of the sweep's LoadTests did not have it.
+        name = action.body["metadata"]["name"]
+        raise ConflictError(
+            f"LoadTest {name} is there without its label {owner.selector}: put it back, or delete the LoadTest"
+        )
 
 
 async def _abort(context: Context, owner: Parent, action: AbortChild) -> None:

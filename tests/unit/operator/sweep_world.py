@@ -14,7 +14,8 @@ import numpy as np
 
 from builders import Object, a_request, a_spec, a_stage
 from loadgen.core.capacity import steady
-from loadgen.model.report import Report, Validity, ValidityLevel, Verdict
+from loadgen.model.plan import Severity
+from loadgen.model.report import Report, Result, ThresholdResult, Validity, ValidityLevel, Verdict
 from loadtest_operator.api.loadtest import LoadTestSpec
 from loadtest_operator.api.sweep import LoadTestSweepSpec, LoadTestSweepStatus
 from loadtest_operator.core.actions import Emit
@@ -37,6 +38,17 @@ OWNER = sweep_children.parent("knee", "demo", "uid-of-knee")
 FIELD = "load.stages[hold].arrivalRate"
 RUN_SECONDS = 20
 TIGHT = {"slo": {"responseTimeMilliseconds": 500}}
+
+UNDECIDED = ThresholdResult(
+    name="p99",
+    result=Result.UNKNOWN,
+    severity=Severity.ERROR,
+    observed="n/a",
+    wanted="< 9 ms",
+    window="run",
+    message="too few",
+)
+"""Why a run is Inconclusive that has measured all the same."""
 
 
 def a_template(**changes: Any) -> Object:
@@ -63,7 +75,9 @@ def measured(rate: float, seconds: int, capacity: float, verdict: Verdict, limit
     times = fifo(arrivals, np.full(arrivals.size, 1 / capacity))
     level = ValidityLevel.GENERATOR_LIMITED if limited else ValidityLevel.VALID
     validity = Validity(level=level, reasons=("the processor was busy",) if limited else ())
-    report = a_report(plan, a_tally_of(plan, arrivals, times, 0.5), validity=validity, verdict=verdict)
+    undecided = (UNDECIDED,) if verdict is Verdict.INCONCLUSIVE else ()
+    tally = a_tally_of(plan, arrivals, times, 0.5)
+    report = a_report(plan, tally, validity=validity, verdict=verdict, thresholds=undecided)
     return stored("report", steady.beside(report))
 
 

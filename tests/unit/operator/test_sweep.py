@@ -120,6 +120,16 @@ def test_a_run_that_left_no_evidence_is_told_and_made_up_for(spoilt: str) -> Non
     assert first == second
 
 
+def test_a_run_whose_threshold_is_undecided_has_measured_all_the_same() -> None:
+    """Inconclusive for want of samples is evidence of the level."""
+    world = SweepWorld(a_grid(10, 30, repeats=1))
+    for _ in range(2):
+        world.look()
+        world.finish("Inconclusive")
+    world.run()
+    assert (world.status.verdict, world.status.without_evidence) == (Verdict.PASSED, ())
+
+
 def test_three_in_vain_end_it() -> None:
     world = SweepWorld(a_grid())
     for _ in range(3):

@@ -129,6 +129,22 @@ def test_a_load_test_of_somebody_else_is_left_alone_and_named() -> None:
     assert "LoadTest knee-1 exists and is not this sweep's: delete or rename it" in bench.sweep["status"]["message"]
 
 
+def test_a_load_test_that_has_lost_its_label_is_named_and_asked_for_in_peace() -> None:
+    """Not ten times a second."""
+    bench = Bench()
+    bench.look()
+    bench.children["knee-1"]["metadata"]["labels"] = {}
+    bench.look()
+    assert bench.look() == 10
+    assert (
+        "LoadTest knee-1 is there without its label loadtest.dev/sweep=knee: put it back"
+        in bench.sweep["status"]["message"]
+    )
+    bench.children["knee-1"]["metadata"]["labels"] = {"loadtest.dev/sweep": "knee"}
+    bench.look()
+    assert bench.look() == 2
+
+
 def test_abort_reaches_the_load_test() -> None:
     bench = Bench()
     bench.look()
