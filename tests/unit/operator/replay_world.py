@@ -50,6 +50,8 @@ class World:
     """Seconds between two measurements of the metrics server, which average over as long."""
     before: int = 30
     """Seconds that it is watched before the load."""
+    errors: float = 0.0
+    """Share of the answers that fail at once."""
     deaf: bool = False
     """The metric does not follow the load."""
 
@@ -115,7 +117,9 @@ class World:
             self.ready.append(sum(1 for pod in pods if pod.ready <= second))
             self.short += second >= 0 and _waiting(queue) >= 1
             if second >= 0:
-                rows.append(_row(second, planned, ended, lost, _waiting(queue)))
+                rows.append(
+                    _row(second, planned, ended * (1 - self.errors), lost + ended * self.errors, _waiting(queue))
+                )
         self.replicas, self.ready = self.replicas[self.before :], self.ready[self.before :]
         return film, rows
 

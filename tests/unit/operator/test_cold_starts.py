@@ -8,7 +8,7 @@ import pytest
 from builders import a_stage, a_valid_spec
 from loadtest_operator.api.outcome import ColdStartStatus, ScalingStatus
 from loadtest_operator.core.scaling import figures as scaling
-from loadtest_operator.core.scaling.cold_starts import PHASES, ledger
+from loadtest_operator.core.scaling.episodes.cold_starts import PHASES, ledger
 from loadtest_operator.core.scaling.target import target_pod
 from loadtest_operator.core.scaling.timeline import PodLife
 from unit.operator.film import START, a_pod, a_view, at, watched

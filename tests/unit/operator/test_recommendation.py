@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from loadtest_operator.api.outcome import ScalingStatus
-from loadtest_operator.core.scaling import advice
+from loadtest_operator.core.scaling.replay import advice
 from loadtest_operator.core.scaling.replay.course import Record
 from loadtest_operator.core.scaling.replay.recommendation import advised
 from loadtest_operator.core.scaling.shadow.orders import milli

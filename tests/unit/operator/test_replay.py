@@ -99,6 +99,13 @@ def test_what_no_replica_ever_had_to_take_is_not_known() -> None:
     assert "whether it can is not known" in found.beyond
 
 
+def test_answers_that_fail_at_once_are_no_want_of_room() -> None:
+    """Three of ten do, whatever the load: what a replica can take is not known from that."""
+    found = predict(World(orders=orders(least=6), capacity=50, errors=0.3).record(), [])
+
+    assert not found.measured.short
+
+
 UNKNOWABLE = [
     ("a metric that does not follow the load", World(orders=orders(), deaf=True).record(), "does not follow the load"),
     ("a metric that may not be read", forbidden(World().record()), "metric cpu had no value that could be read: no rights"),

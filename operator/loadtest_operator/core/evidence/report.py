@@ -24,7 +24,8 @@ from loadtest_operator.core.evidence import figures, verdict
 from loadtest_operator.core.faults import path
 from loadtest_operator.core.fleet.manifests import metadata
 from loadtest_operator.core.observed import Observed
-from loadtest_operator.core.scaling import advice, timeline
+from loadtest_operator.core.scaling import timeline
+from loadtest_operator.core.scaling.replay import advice
 from loadtest_operator.core.scaling.replay.course import Record
 
 MOST_BYTES = 900 * 1024

@@ -19,7 +19,8 @@ from loadtest_operator.api.outcome import (
 )
 from loadtest_operator.core.common import reasons
 from loadtest_operator.core.common.reasons import Reason
-from loadtest_operator.core.scaling import cold_starts, expectations, scale_downs, scale_ups
+from loadtest_operator.core.scaling import expectations, scale_ups
+from loadtest_operator.core.scaling.episodes import cold_starts, scale_downs
 from loadtest_operator.core.scaling.metrics.readings import Reading
 from loadtest_operator.core.scaling.timeline import Sample, Timeline, directions
 from loadtest_operator.core.scaling.view import View

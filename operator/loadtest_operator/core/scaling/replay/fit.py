@@ -111,13 +111,21 @@ def _spells(course: Course) -> Iterator[_Spell]:
     before = False
     for start in range(max(0, -course.begin), len(course.offered) - SPELL + 1, SPELL):
         part, last = slice(start, start + SPELL), start + SPELL - 1
-        offered, done = fmean(course.offered[part]), fmean(course.answered[part])
-        grown = course.in_flight[last] - course.in_flight[start]
-        # What neither waits nor was given up was answered, if late.
-        waiting = offered > SHORT_OF * done and grown + 1 >= (offered - fmean(course.ended[part])) * SPELL / 2
+        waiting = _is_short(course, part)
         # Answers that take long come late after a rise, too: that passes.
-        yield _Spell(done, fmean(course.ready[part]), waiting and before and course.ready[start] == course.ready[last])
+        steady = before and course.ready[start] == course.ready[last]
+        yield _Spell(fmean(course.answered[part]), fmean(course.ready[part]), waiting and steady)
         before = waiting
+
+
+def _is_short(course: Course, part: slice) -> bool:
+    """More was offered than answered, and it waited: what waits is in flight, and what was given up was so for all its patience.
+    What failed at once was not for want of room."""
+    offered, answered, ended = (fmean(found[part]) for found in (course.offered, course.answered, course.ended))
+    in_flight = course.in_flight[part]
+    growing = in_flight[-1] - in_flight[0] >= (offered - ended) * SPELL / 2 and offered > SHORT_OF * ended
+    given_up = ended > answered and fmean(in_flight) >= 0.8 * (ended - answered) * course.patience
+    return offered > SHORT_OF * answered and (growing or given_up)
 
 
 def _response(course: Course, place: int) -> Response:
