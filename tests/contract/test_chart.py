@@ -248,6 +248,13 @@ def test_two_operators_keep_apart(render: Render) -> None:
     assert "podAntiAffinity" in deployment["spec"]["template"]["spec"]["affinity"]
 
 
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_there_is_always_one_that_is_ready(render: Render, replicas: int) -> None:
+    """During an upgrade, and when `helm install --wait` says that it is done."""
+    (deployment,) = of_kind(render(f"replicas={replicas}"), "Deployment")
+    assert deployment["spec"]["replicas"] - deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 1
+
+
 def test_one_of_two_stays_when_nodes_are_drained(render: Render) -> None:
     """With one there is nothing to keep: a budget would keep its node from being drained."""
     assert of_kind(render(), "PodDisruptionBudget") == []
