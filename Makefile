@@ -140,8 +140,9 @@ bench: setup /usr/sbin/nginx /usr/bin/wrk ## compare with wrk and the peers, and
 truth: setup ## every figure of a report beside what happened; writes docs/truth.md
 	@cd tests && $(RUN)/python -m truth
 
-oracle: setup ## the judge against a naive one that knows every request: 20 000 draws (10 min)
+oracle: setup ## the judge against a naive one that knows every request: 20 000 draws, and 2 000 whole runs (25 min)
 	@cd tests && $(RUN)/python -m oracle --draws 20000
+	@cd tests && $(RUN)/python -m oracle --runs 2000
 
 causes: setup ## why an autoscaler missed its goal: is the planted cause the one that is named? 5 000 draws (5 min)
 	@cd tests && $(RUN)/python -m oracle --causes 5000
