@@ -46,7 +46,7 @@ types: setup ## mypy --strict
 
 unit: setup ## pure tests, milliseconds each
 	@echo "[unit]"
-	@$(RUN)/pytest tests/unit tests/oracle -q -n2
+	@$(RUN)/pytest tests/unit tests/oracle tests/mutants -q -n2
 
 simulations: setup ## coverage, false alarms and power of the capacity statistics (minutes)
 	@echo "[simulations]"
@@ -150,8 +150,9 @@ causes: setup ## why an autoscaler missed its goal: is the planted cause the one
 fuzz: setup ## broken bytes and objects to whatever reads what others wrote: 100 000 cases each, at most 30 minutes (SEED=2: others)
 	@cd tests && $(RUN)/python -m fuzz --seed $(or $(SEED),1)
 
-mutants: setup ## small faults in the rooms that judge: how many do the unit tests notice? (half an hour; ROOM=judge: one of them)
-	@cd tests && $(UV) run --frozen --all-extras --with 'mutmut==3.8.1' python -m mutants $(if $(ROOM),--list --only $(ROOM))
+mutants: setup ## small faults in the rooms that judge: how many do the unit tests notice? 250 of each (ROOM=judge, SEED=2, ALL=1)
+	@cd tests && $(UV) run --frozen --all-extras --with 'mutmut==3.8.1' python -m mutants \
+		$(if $(ROOM),--list --only $(ROOM)) $(if $(SEED),--seed $(SEED)) $(if $(ALL),--all)
 
 clean: cluster-down ## cluster, virtual environment and caches of this clone
 	@rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis
