@@ -46,7 +46,7 @@ types: setup ## mypy --strict
 
 unit: setup ## pure tests, milliseconds each
 	@echo "[unit]"
-	@$(RUN)/pytest tests/unit tests/oracle -q -n2
+	@$(RUN)/pytest tests/unit tests/oracle tests/mutants -q -n2
 
 simulations: setup ## coverage, false alarms and power of the capacity statistics (minutes)
 	@echo "[simulations]"
@@ -140,8 +140,9 @@ bench: setup /usr/sbin/nginx /usr/bin/wrk ## compare with wrk and the peers, and
 truth: setup ## every figure of a report beside what happened; writes docs/truth.md
 	@cd tests && $(RUN)/python -m truth
 
-oracle: setup ## the judge against a naive one that knows every request: 20 000 draws (10 min)
+oracle: setup ## the judge against a naive one that knows every request: 20 000 draws, and 2 000 whole runs (25 min)
 	@cd tests && $(RUN)/python -m oracle --draws 20000
+	@cd tests && $(RUN)/python -m oracle --runs 2000
 
 causes: setup ## why an autoscaler missed its goal: is the planted cause the one that is named? 5 000 draws (5 min)
 	@cd tests && $(RUN)/python -m oracle --causes 5000
@@ -149,8 +150,9 @@ causes: setup ## why an autoscaler missed its goal: is the planted cause the one
 fuzz: setup ## broken bytes and objects to whatever reads what others wrote: 100 000 cases each, at most 30 minutes (SEED=2: others)
 	@cd tests && $(RUN)/python -m fuzz --seed $(or $(SEED),1)
 
-mutants: setup ## small faults in the rooms that judge: how many do the unit tests notice? (half an hour; ROOM=judge: one of them)
-	@cd tests && $(UV) run --frozen --all-extras --with 'mutmut==3.8.1' python -m mutants $(if $(ROOM),--list --only $(ROOM))
+mutants: setup ## small faults in the rooms that judge: how many do the unit tests notice? 250 of each (ROOM=judge, SEED=2, ALL=1)
+	@cd tests && $(UV) run --frozen --all-extras --with 'mutmut==3.8.1' python -m mutants \
+		$(if $(ROOM),--list --only $(ROOM)) $(if $(SEED),--seed $(SEED)) $(if $(ALL),--all)
 
 clean: cluster-down ## cluster, virtual environment and caches of this clone
 	@rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis

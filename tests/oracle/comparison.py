@@ -40,6 +40,10 @@ class Tally:
     def unknown_percent(self) -> float:
         return 100 * self.unknown / max(1, self.decided)
 
+    @property
+    def holds(self) -> bool:
+        return not self.greens and not self.reds and self.unknown_percent <= MOST_UNKNOWN
+
     def line(self) -> str:
         """For people."""
         return (

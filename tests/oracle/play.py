@@ -42,7 +42,7 @@ def tallied(played: Played) -> Tally:
         meant[one.second].append(one)
         told[load.duration_seconds + load.graceful_stop_seconds - 1 if one.outcome == "open" else one.ended].append(one)
     for second in range(load.duration_seconds + load.graceful_stop_seconds):
-        cells = [*_begun(meant[second]), *_ended(played, told[second])]
+        cells = [*begun(meant[second]), *ended(played, told[second])]
         tally.add(Delta(0, 0, second, cells, Pulse(loop_lag=sparse_of([played.lag] * 50))))
     return tally
 
@@ -54,7 +54,7 @@ def _groups(attempts: list[Attempt]) -> list[tuple[tuple[int, int, int], list[At
     return list(groups.items())
 
 
-def _begun(attempts: list[Attempt]) -> list[Cell]:
+def begun(attempts: list[Attempt]) -> list[Cell]:
     return [
         Cell(
             *key,
@@ -66,7 +66,7 @@ def _begun(attempts: list[Attempt]) -> list[Cell]:
     ]
 
 
-def _ended(played: Played, attempts: list[Attempt]) -> list[Cell]:
+def ended(played: Played, attempts: list[Attempt]) -> list[Cell]:
     return [_cell(played, key, group) for key, group in _groups([one for one in attempts if one.outcome != "dropped"])]
 
 

@@ -4,6 +4,7 @@ from random import Random
 
 import pytest
 
+from oracle import runs
 from oracle.__main__ import tallied
 from oracle.comparison import MOST_UNKNOWN
 from oracle.planted import tally as planted
@@ -17,6 +18,15 @@ def test_the_judge_and_the_oracle_do_not_contradict() -> None:
     assert not tally.greens
     assert not tally.reds
     assert tally.unknown_percent <= MOST_UNKNOWN, tally.line()
+
+
+@pytest.mark.timeout(600)
+def test_whole_runs_and_the_oracle_do_not_contradict() -> None:
+    """A hundred runs through every decision of the operator: clocks that differ, absences, lost workers, autoscalers."""
+    tally = runs.tallied(100)
+    assert tally.answers > 80
+    assert len(tally.words) == 3, tally.line()
+    assert tally.holds, [tally.line(), *tally.greens, *tally.reds]
 
 
 @pytest.mark.timeout(600)

@@ -99,12 +99,13 @@ class World:
         """A look a second."""
         seen, look = Timeline(), BEGIN + self.rng.random()
         while look <= until:
-            self._move(look)
+            self.move(look)
             seen = timeline.extended(seen, self.view(look), at(look))
             look += 1.0
         return timeline.loaded(timeline.stored(seen))
 
-    def _move(self, second: float) -> None:
+    def move(self, second: float) -> None:
+        """What happens up to this second."""
         self.every_second(self, second)
         if self.syncs_at <= second:
             if not self.gone(second):
