@@ -22,8 +22,9 @@ from yarl import URL
 
 from loadtest_operator import main
 from loadtest_operator.core.actions import Action
-from loadtest_operator.handlers import act, reconcile, startup
-from loadtest_operator.handlers.memory import Memory
+from loadtest_operator.handlers import startup
+from loadtest_operator.handlers.run import act, reconcile
+from loadtest_operator.handlers.run.memory import Memory
 
 FINALIZER = "loadtest.dev/operator-under-test"
 """Another one than the installed operator's: neither may take the other's for its own."""

@@ -18,7 +18,7 @@ from loadtest_operator.core.common.settings import Settings
 from loadtest_operator.core.run.decide import decide
 from loadtest_operator.core.run.giving_up import given_up
 from loadtest_operator.core.schedule.starts import decide_schedule
-from loadtest_operator.handlers.gather import parsed
+from loadtest_operator.handlers.run.gather import parsed
 from loadtest_operator.handlers.schedule import ScheduleMemory, observe
 from unit.operator.world import NOON, World
 

@@ -1,4 +1,4 @@
-"""What a decision asks for: frozen values, performed by one function (`handlers.act`), each safe to perform twice."""
+"""What a decision asks for: frozen values, performed by one function (`handlers.run.act`), each safe to perform twice."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -12,7 +12,7 @@ from loadtest_operator.adapters.workers.control import ControlClient
 from loadtest_operator.core.common.agenda import Agenda
 from loadtest_operator.core.common.settings import Settings
 from loadtest_operator.core.run.queues import Queues
-from loadtest_operator.handlers.memory import Memory
+from loadtest_operator.handlers.run.memory import Memory
 
 
 def wall_clock() -> datetime:

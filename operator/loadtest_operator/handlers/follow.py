@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 
 from loadtest_operator.adapters.errors import AdapterError, ConflictError, NotFoundError
 from loadtest_operator.handlers.context import Context
-from loadtest_operator.handlers.memory import Failures
+from loadtest_operator.handlers.run.memory import Failures
 
 log = logging.getLogger(__name__)
 

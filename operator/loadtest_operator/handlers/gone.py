@@ -11,8 +11,9 @@ from typing import Any
 
 from loadtest_operator.adapters.errors import AdapterError
 from loadtest_operator.core.common.kinds import LOAD_TEST
-from loadtest_operator.handlers import janitor, turns
+from loadtest_operator.handlers import janitor
 from loadtest_operator.handlers.context import Context
+from loadtest_operator.handlers.run import turns
 
 log = logging.getLogger(__name__)
 

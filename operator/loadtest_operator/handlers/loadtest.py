@@ -15,10 +15,11 @@ from pydantic import ValidationError
 from loadtest_operator.api.meta import GROUP, VERSION
 from loadtest_operator.api.status import LoadTestStatus
 from loadtest_operator.core.common.kinds import LOAD_TEST
-from loadtest_operator.handlers import farewell, gone, janitor
+from loadtest_operator.handlers import gone, janitor
 from loadtest_operator.handlers.context import Context
-from loadtest_operator.handlers.memory import Memory
-from loadtest_operator.handlers.reconcile import reconcile
+from loadtest_operator.handlers.run import farewell
+from loadtest_operator.handlers.run.memory import Memory
+from loadtest_operator.handlers.run.reconcile import reconcile
 
 Object = Mapping[str, Any]
 

@@ -26,7 +26,7 @@ from loadtest_operator.core.sweep.decide import AbortChild, ObservedSweep, Start
 from loadtest_operator.handlers import parents
 from loadtest_operator.handlers.context import Context
 from loadtest_operator.handlers.follow import RETRY_SECONDS, followed
-from loadtest_operator.handlers.memory import Failures
+from loadtest_operator.handlers.run.memory import Failures
 
 log = logging.getLogger(__name__)
 

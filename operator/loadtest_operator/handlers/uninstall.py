@@ -17,8 +17,8 @@ from loadtest_operator.api.status import Phase
 from loadtest_operator.core.common import reasons
 from loadtest_operator.core.common.kinds import LOAD_TEST, LOAD_TEST_SCHEDULE, LOAD_TEST_SWEEP, Kind
 from loadtest_operator.core.run import giving_up
-from loadtest_operator.handlers import farewell, reconcile
 from loadtest_operator.handlers.context import Context
+from loadtest_operator.handlers.run import farewell, reconcile
 
 log = logging.getLogger(__name__)
 

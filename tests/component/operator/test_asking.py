@@ -7,7 +7,7 @@ import pytest
 from builders import a_stage
 from component.operator.theatre import theatre
 from loadtest_operator.api.status import Phase
-from loadtest_operator.handlers.asking import Asking
+from loadtest_operator.handlers.run.asking import Asking
 
 
 async def test_an_answer_that_comes_late_is_noted_by_the_question_itself() -> None:

@@ -13,7 +13,7 @@ from loadgen.model.wire import WorkerPhase
 from loadtest_operator.api.outcome import FaultResult
 from loadtest_operator.api.status import Phase
 from loadtest_operator.core.common.kinds import JOB, NETWORK_POLICY, POD, SECRET
-from loadtest_operator.handlers import act, farewell, reconcile
+from loadtest_operator.handlers.run import act, farewell, reconcile
 
 
 def without_workers(play: Any) -> None:

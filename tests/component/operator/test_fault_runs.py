@@ -10,7 +10,7 @@ from loadgen.model.report import Verdict
 from loadtest_operator.api.outcome import FaultResult
 from loadtest_operator.api.status import Phase
 from loadtest_operator.core.common.kinds import JOB, LOAD_TEST, NETWORK_POLICY, POD, SERVICE
-from loadtest_operator.handlers import farewell
+from loadtest_operator.handlers.run import farewell
 
 
 def a_fault(name: str, start: int, seconds: int) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from loadtest_operator.adapters.kube.lease import Leadership, LeaseDoubtError
 from loadtest_operator.api.status import Phase
 from loadtest_operator.core.common.kinds import CONFIG_MAP, LOAD_TEST
 from loadtest_operator.core.run.leadership import DURATION_SECONDS, GIVE_UP_SECONDS
-from loadtest_operator.handlers import reconcile
+from loadtest_operator.handlers.run import reconcile
 
 FROZEN_SECONDS = 20.0
 

@@ -2,7 +2,7 @@
 
 from component.operator.theatre import Theatre, theatre
 from loadtest_operator.handlers.loadtest import hear, unfinished
-from loadtest_operator.handlers.reconcile import reconcile
+from loadtest_operator.handlers.run.reconcile import reconcile
 
 
 def followed(play: Theatre) -> bool:

@@ -13,8 +13,9 @@ from fakes.kube import Object, refusal
 from loadgen.model.report import Verdict
 from loadtest_operator.api.status import Phase
 from loadtest_operator.core.common.kinds import CONFIG_MAP, JOB, LOAD_TEST, POD, SECRET
-from loadtest_operator.handlers import janitor, reconcile
-from loadtest_operator.handlers.reconcile import reconcile as look_at
+from loadtest_operator.handlers import janitor
+from loadtest_operator.handlers.run import reconcile
+from loadtest_operator.handlers.run.reconcile import reconcile as look_at
 
 LOOKS = 30
 

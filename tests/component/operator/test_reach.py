@@ -205,7 +205,7 @@ async def test_slow_answers_of_several_kinds_are_waited_for(monkeypatch: pytest.
         await asyncio.sleep(0.8)
         return web.Response(text="hello")
 
-    from loadtest_operator.handlers import act, reconcile
+    from loadtest_operator.handlers.run import act, reconcile
 
     monkeypatch.setattr(reconcile, "LONGEST_LOOK_SECONDS", 2.0)
     monkeypatch.setattr(act, "QUICK_PROBE_SECONDS", 0.05)
@@ -229,7 +229,7 @@ async def test_a_probe_that_hangs_ends_with_the_targets_time_and_leaves_nothing(
         await asyncio.sleep(60)
         return web.Response()
 
-    from loadtest_operator.handlers import act
+    from loadtest_operator.handlers.run import act
 
     async with theatre(
         target={"serviceRef": {"name": "web", "port": "http"}, "readiness": {"timeoutSeconds": 20}}

@@ -9,8 +9,8 @@ from fakes.kube import Object
 from loadtest_operator.adapters.target.identity import identity
 from loadtest_operator.api.loadtest import LoadTestSpec
 from loadtest_operator.core.common.kinds import DEPLOYMENT, LOAD_TEST, POD, REPLICA_SET, SERVICE
-from loadtest_operator.handlers import turns
-from loadtest_operator.handlers.reconcile import reconcile
+from loadtest_operator.handlers.run import turns
+from loadtest_operator.handlers.run.reconcile import reconcile
 
 
 def owned(by: str, name: str) -> list[Object]:

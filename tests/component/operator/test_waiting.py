@@ -23,7 +23,7 @@ from loadtest_operator.core.run.rules.pending import MISSED_SECONDS
 from loadtest_operator.handlers import gone, janitor
 from loadtest_operator.handlers.context import Context
 from loadtest_operator.handlers.loadtest import hear
-from loadtest_operator.handlers.reconcile import reconcile
+from loadtest_operator.handlers.run.reconcile import reconcile
 
 TTL = 7200
 
@@ -267,7 +267,7 @@ async def test_what_a_killed_operator_left_at_the_end_goes(monkeypatch: pytest.M
     async with theatre(ttlSecondsAfterFinished=TTL) as play:
         await play.run(Phase.EVALUATING)
         await play.look()
-        monkeypatch.setattr("loadtest_operator.handlers.reconcile.act", killed)
+        monkeypatch.setattr("loadtest_operator.handlers.run.reconcile.act", killed)
         with pytest.raises(Killed):
             await play.run()
         job = play.cluster.get(JOB, "demo", "test-1-workers")
@@ -291,7 +291,7 @@ async def test_a_run_without_workers_leaves_no_timeline_either(monkeypatch: pyte
         await play.run_for(20)
         abort(play, "test")
         await play.run(Phase.EVALUATING)
-        monkeypatch.setattr("loadtest_operator.handlers.reconcile.act", killed)
+        monkeypatch.setattr("loadtest_operator.handlers.run.reconcile.act", killed)
         with pytest.raises(Killed):
             await play.run()
         assert left(play, CONFIG_MAP) == ["test-1-timeline"]
@@ -338,7 +338,7 @@ async def refused(play: Theatre, _patch: pytest.MonkeyPatch) -> None:
 async def killed_at_once(play: Theatre, patch: pytest.MonkeyPatch) -> None:
     """The operator is killed when it has written that the next run begins."""
     with patch.context() as patched:
-        patched.setattr("loadtest_operator.handlers.reconcile.act", killed)
+        patched.setattr("loadtest_operator.handlers.run.reconcile.act", killed)
         with pytest.raises(Killed):
             await play.look()
     play.operator_starts()

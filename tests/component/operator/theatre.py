@@ -33,7 +33,7 @@ from loadtest_operator.core.common.kinds import ENDPOINT_SLICE, LOAD_TEST, POD, 
 from loadtest_operator.core.common.settings import Settings, WorkerAccess
 from loadtest_operator.core.run import guard
 from loadtest_operator.handlers.context import Context
-from loadtest_operator.handlers.reconcile import reconcile
+from loadtest_operator.handlers.run.reconcile import reconcile
 from unit.operator.proxy import Proxy
 from unit.operator.world import World
 

@@ -6,7 +6,7 @@ import pytest
 
 from builders import a_spec, a_stage
 from loadtest_operator.api.worker import Resources
-from loadtest_operator.handlers import gather
+from loadtest_operator.handlers.run import gather
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,7 @@ class World:
             self.proxy.pass_time(self.now)
 
     def perform(self, action: Action) -> None:  # noqa: C901, PLR0912 - a table of effects
-        """As `handlers.act` would."""
+        """As `handlers.run.act` would."""
         self.done.append(action)
         match action:
             case Create(body=body) if body["kind"] == "Job":

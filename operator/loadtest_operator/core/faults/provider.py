@@ -1,6 +1,6 @@
 """What a provider of faults tells about itself: pure functions, in one file each.
 
-Its adapter (`adapters`, table `handlers.providers.ADAPTERS`) looks at it and takes orders: `look`, `inject`, `recover`.
+Its adapter (`adapters`, table `handlers.run.providers.ADAPTERS`) looks at it and takes orders: `look`, `inject`, `recover`.
 """
 
 from collections.abc import Callable, Mapping

@@ -12,13 +12,14 @@ from loadtest_operator.core.observed import Observed
 from loadtest_operator.core.run import giving_up
 from loadtest_operator.core.run.decide import decide
 from loadtest_operator.core.run.giving_up import GivenUp
-from loadtest_operator.handlers import janitor, turns
-from loadtest_operator.handlers.act import act
+from loadtest_operator.handlers import janitor
 from loadtest_operator.handlers.context import Context
 from loadtest_operator.handlers.follow import RETRY_SECONDS, followed
-from loadtest_operator.handlers.gather import gather
-from loadtest_operator.handlers.memory import Memory
-from loadtest_operator.handlers.writer import EVERY, write
+from loadtest_operator.handlers.run import turns
+from loadtest_operator.handlers.run.act import act
+from loadtest_operator.handlers.run.gather import gather
+from loadtest_operator.handlers.run.memory import Memory
+from loadtest_operator.handlers.run.writer import EVERY, write
 
 log = logging.getLogger(__name__)
 

@@ -42,9 +42,9 @@ from loadtest_operator.core.fleet import manifests
 from loadtest_operator.core.observed import Observed, ProbeResult, Stored
 from loadtest_operator.core.run import guard
 from loadtest_operator.core.scaling import timeline
-from loadtest_operator.handlers import providers
 from loadtest_operator.handlers.context import Context
-from loadtest_operator.handlers.memory import Memory, RunMemory
+from loadtest_operator.handlers.run import providers
+from loadtest_operator.handlers.run.memory import Memory, RunMemory
 
 QUICK_PROBE_SECONDS = 1.0
 """Most targets have answered by then: they need no other look."""

@@ -38,9 +38,9 @@ from loadtest_operator.core.observed import JobView, Observed, WorkerView
 from loadtest_operator.core.run import guard
 from loadtest_operator.core.run.rules.preparing import CLOCK_SAMPLES
 from loadtest_operator.core.scaling import timeline
-from loadtest_operator.handlers import providers, turns
 from loadtest_operator.handlers.context import Context
-from loadtest_operator.handlers.memory import Memory, RunMemory, WorkerMemory
+from loadtest_operator.handlers.run import providers, turns
+from loadtest_operator.handlers.run.memory import Memory, RunMemory, WorkerMemory
 
 Object = Mapping[str, Any]
 

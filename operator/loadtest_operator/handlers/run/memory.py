@@ -19,7 +19,7 @@ from loadtest_operator.core.fleet.pods import WorkerPod
 from loadtest_operator.core.observed import JobView, ProbeResult, Stored
 from loadtest_operator.core.scaling.target import TargetView
 from loadtest_operator.core.scaling.timeline import Timeline
-from loadtest_operator.handlers.asking import Asking
+from loadtest_operator.handlers.run.asking import Asking
 
 
 @dataclass(slots=True)

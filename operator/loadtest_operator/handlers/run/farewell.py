@@ -16,10 +16,10 @@ from loadtest_operator.core.faults import machine as faults
 from loadtest_operator.core.fleet import manifests
 from loadtest_operator.core.observed import Observed
 from loadtest_operator.core.run import history
-from loadtest_operator.handlers.act import act
 from loadtest_operator.handlers.context import Context
-from loadtest_operator.handlers.gather import gather
-from loadtest_operator.handlers.memory import Memory
+from loadtest_operator.handlers.run.act import act
+from loadtest_operator.handlers.run.gather import gather
+from loadtest_operator.handlers.run.memory import Memory
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from loadtest_operator.core.faults.provider import Order
 from loadtest_operator.core.faults.providers import PROVIDERS
 from loadtest_operator.core.faults.view import View
 from loadtest_operator.handlers.context import Context
-from loadtest_operator.handlers.memory import RunMemory
+from loadtest_operator.handlers.run.memory import RunMemory
 
 
 @dataclass(frozen=True, slots=True)

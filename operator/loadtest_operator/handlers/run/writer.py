@@ -17,7 +17,7 @@ from loadtest_operator.core.common import diff
 from loadtest_operator.core.common.kinds import LOAD_TEST
 from loadtest_operator.core.observed import Observed
 from loadtest_operator.handlers.context import Context
-from loadtest_operator.handlers.memory import Memory
+from loadtest_operator.handlers.run.memory import Memory
 
 EVERY = timedelta(seconds=5)
 PATIENT: dict[str, frozenset[str] | None] = {
