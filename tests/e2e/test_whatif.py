@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 
 import pytest
 from autoscalers import external, scale_on, serve_requests_per_second
@@ -54,6 +55,13 @@ def test_a_real_run_is_reproduced_and_another_setting_predicted(
     assert (served["type"], served["target"]) == ("External", "3")
     print(json.dumps({name: status["scaling"].get(name) for name in ("score", "recommendation", "replicas")}, indent=1))
     assert status["scaling"]["recommendation"]["arithmetic"][1].startswith("minReplicas: ⌈"), status["scaling"]
+    starts = status["scaling"]["coldStarts"]
+    assert len(starts) >= 2, starts
+    assert all(start["serving"] and len(start["phases"]) == 5 for start in starts), starts
+    down = status["scaling"]["scaleDowns"][0]
+    times = [down[step] for step in ("loadFallTime", "decidedTime", "terminatingTime", "goneTime")]
+    assert [datetime.fromisoformat(time) for time in times] == sorted(map(datetime.fromisoformat, times)), down
+    print(json.dumps({"coldStarts": starts, "scaleDowns": status["scaling"]["scaleDowns"]}, indent=1))
     said = plugin(cluster, "whatif", "paced", "--set", "max=2")
     print(said)
     rows = {line[:26].strip(): line[26:].split() for line in said.splitlines()}
