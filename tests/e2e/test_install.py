@@ -45,6 +45,8 @@ def installed() -> Iterator[PatientCluster]:
             subprocess.run(
                 ["helm", "-n", NAMESPACE, "uninstall", RELEASE, "--no-hooks"], capture_output=True, check=False
             )
+            # While it lives it holds what the workplace lets go.
+            cluster.run("wait", "--for=delete", "pod", "-l", f"app.kubernetes.io/instance={RELEASE}", "--timeout=60s")
 
 
 def in_force(status: Object) -> bool:

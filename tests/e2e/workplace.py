@@ -214,7 +214,7 @@ def _is_going(cluster: PatientCluster) -> bool:
 
 def _without_finalizers(cluster: PatientCluster) -> None:
     """A test that failed may leave objects whose operator is dead; the namespace must go all the same."""
-    for name in cluster.kubectl("get", "loadtestsweeps,loadtests", "-o", "name").split():
+    for name in cluster.kubectl("get", "loadtestschedules,loadtestsweeps,loadtests", "-o", "name").split():
         cluster.run("patch", name, "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
 
 
