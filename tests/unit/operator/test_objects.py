@@ -225,6 +225,8 @@ def test_a_scale_without_replicas_has_none() -> None:
     assert workload.of_scale(model, {"metadata": {"name": "m"}, "spec": {"replicas": 2}}) == Workload(
         "ModelServer", "m", 2
     )
+    counted = {"metadata": {"name": "m"}, "spec": {"replicas": 2}, "status": {"selector": "a=b"}}
+    assert workload.of_scale(model, counted) == Workload("ModelServer", "m", 2, selector="a=b", counted=0)
 
 
 def test_kinds_that_are_read_whole() -> None:

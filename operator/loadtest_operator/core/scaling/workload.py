@@ -57,7 +57,8 @@ def of_object(kind: Kind, thing: Object) -> Workload:
 
 
 def of_scale(kind: Kind, scale: Object) -> Workload:
-    """From a Scale (autoscaling/v1), in which no replicas means none."""
+    """From a Scale (autoscaling/v1), in which no replicas means none; without a status nobody has counted."""
     name, status = scale["metadata"]["name"], scale.get("status") or {}
     replicas = (scale.get("spec") or {}).get("replicas", 0)
-    return Workload(kind.kind, name, replicas, selector=status.get("selector", ""), counted=status.get("replicas", 0))
+    counted = status.get("replicas", 0) if status else None
+    return Workload(kind.kind, name, replicas, selector=status.get("selector", ""), counted=counted)
