@@ -133,7 +133,9 @@ def test_a_pod_is_read_whole() -> None:
     leaving = {**POD, "metadata": {**POD["metadata"], "deletionTimestamp": "2026-01-01T12:00:30Z"}}
 
     assert target_pod(POD) == ready
-    assert target_pod(leaving) == replace(ready, deleting=at(30))
+    assert target_pod(leaving) == replace(ready, deleting=at(30), told_to_go=at(30))
+    patient = {**leaving, "metadata": {**leaving["metadata"], "deletionGracePeriodSeconds": 20}}
+    assert target_pod(patient) == replace(ready, deleting=at(30), told_to_go=at(10))
 
 
 @pytest.mark.parametrize(("phase", "ended"), [("Failed", True), ("Succeeded", True), ("Pending", False)])
