@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -26,6 +27,18 @@ def answering(*answers: bytes) -> Script:
         for turn in range(1_000_000):
             await request(reader)
             writer.write(answers[min(turn, len(answers) - 1)])
+
+    return script
+
+
+def in_turn(*answers: bytes) -> Script:
+    """Requests get the answers in turn, on whatever connection they come: calls may overlap on a busy machine."""
+    turns = itertools.cycle(answers)
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await request(reader)
+            writer.write(next(turns))
 
     return script
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from plans import CHAT, PAGE, a_plan
 from runs import excused, run
-from servers import OK, answering, serving
+from servers import OK, in_turn, serving
 
 from fakes.bad import BAD, SUCCEEDED, black_hole, unused_port
 from fakes.serving import Server
@@ -81,8 +81,7 @@ async def test_unknown_host() -> None:
 
 async def test_the_run_goes_on() -> None:
     """Bad answers between good ones: both are counted as what they are."""
-    answers = (OK, b"garbage\r\n\r\n")
-    async with serving(answering(*answers)) as url:
+    async with serving(in_turn(OK, b"garbage\r\n\r\n")) as url:
         tally, _ = await run(a_plan(PAGE, {"arrivalRate": 40}), url)
 
     counts = tally.select().counts

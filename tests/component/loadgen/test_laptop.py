@@ -52,12 +52,14 @@ def fences() -> Iterator[tuple[str, Any]]:
 
 
 def plan_of(document: Any) -> dict[str, Any] | None:
-    """What of a document can be run: a test, a schedule's test, or requests (then with a stage, and one that has a weight)."""
+    """What of a document can be run: a test, a schedule's or a sweep's, or requests (then with a stage, and one that has a weight)."""
     if isinstance(document, list):
         names = {str(Request.model_fields[name].alias) for name in ASKED}
         return {"requests": [*document, WEIGHTED], **STAGES} if all(names & set(one) for one in document) else None
     if "requests" not in inner(document):
         return None
+    if document.get("kind") == "LoadTestSweep":
+        return {**document, "kind": "LoadTest", "spec": inner(document)}
     return document if document.get("kind") in ("LoadTest", "LoadTestSchedule") else {**STAGES, **inner(document)}
 
 

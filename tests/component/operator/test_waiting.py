@@ -173,7 +173,7 @@ def since(play: Theatre, seen: int) -> Counter[tuple[str, str]]:
     return Counter(paths)
 
 
-BELONGINGS = ("jobs", "pods", "services", "secrets", "configmaps", "configmaps", "networkpolicies", "networkpolicies")
+BELONGINGS = ("jobs", "pods", "services", "secrets", *["configmaps"] * 3, "networkpolicies", "networkpolicies")
 FOUND = ("jobs", "secrets", "configmaps", "networkpolicies", "networkpolicies")
 """Of a run without faults; the timeline went at its end. Each is looked at before it goes: is it this LoadTest's?"""
 CLEANING = (
