@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from loadgen import commands
+from loadgen.commands.common import EXIT_CODES
 from loadgen.core.capacity import steady
 from loadgen.core.judge import judgement, validity, verdict
 from loadgen.core.judge import lint as problems
@@ -24,17 +25,9 @@ from loadgen.model.access import Access
 from loadgen.model.errors import ExitCode, InvalidPlanError, LoadgenError, ProbeError, TargetError, WorkerError
 from loadgen.model.plan import Plan
 from loadgen.model.references import Material
-from loadgen.model.report import Report, Verdict
+from loadgen.model.report import Report
 from loadgen.report import documents, terminal
 from loadgen.runtime.worker import folder, planfile
-
-EXIT_CODES = {
-    Verdict.PASSED: ExitCode.PASSED,
-    Verdict.FAILED: ExitCode.FAILED,
-    Verdict.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
-    Verdict.ERROR: ExitCode.ERROR,
-    Verdict.ABORTED: ExitCode.ABORTED,
-}
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 _errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)

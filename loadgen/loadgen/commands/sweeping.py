@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from loadgen.commands.common import errors, show, stop
+from loadgen.commands.common import EXIT_CODES, errors, show, stop
 from loadgen.core.capacity import points, sweeping
 from loadgen.core.capacity.sweeping import Progress
 from loadgen.core.stats.summary import GENERATOR
@@ -28,12 +28,6 @@ from loadgen.runtime.worker import planfile
 Play = Callable[[Plan], Report]
 Player = Callable[[dict[str, Any], str, int, Path | None], Play]
 """Of a LoadTest document, a URL, a number of processes and a folder of data: what runs a plan there."""
-EXIT_CODES = {
-    Conclusion.CONFIRMED: ExitCode.PASSED,
-    Conclusion.MEASURED: ExitCode.PASSED,
-    Conclusion.UNCONFIRMED: ExitCode.INCONCLUSIVE,
-    Conclusion.ABORTED: ExitCode.ABORTED,
-}
 
 
 class InterruptedSweepError(LoadgenError):
@@ -62,7 +56,7 @@ def command(player: Player) -> Callable[..., None]:
         except (LoadgenError, OSError) as error:
             stop(error, ExitCode.ERROR)
         show(view.render(done))
-        raise typer.Exit(EXIT_CODES[done.conclusion])
+        raise typer.Exit(EXIT_CODES[sweeping.verdict(done.conclusion, done.levels)])
 
     return sweep
 

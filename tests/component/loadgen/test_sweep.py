@@ -86,3 +86,11 @@ async def test_a_grid_is_a_table_with_its_best_point(tmp_path: Path) -> None:
     assert [level["point"]["load.stages[hold].concurrency"] for level in found["levels"]] == [1, 4]
     assert all(level["requestsPerSecond"] <= 1.1 * CAPACITY for level in found["levels"])
     assert "best: load.stages[hold].concurrency = " in done.stdout
+
+
+async def test_a_grid_whose_every_level_misses_the_slo_has_failed(tmp_path: Path) -> None:
+    """As on the cluster: a pipeline reads the exit code."""
+    slow = "[{name: page, http: {path: /}, slo: {responseTimeMilliseconds: 1}}]"
+    done, _ = await swept(tmp_path, GRID.replace("[{name: page, http: {path: /}}]", slow))
+
+    assert done.returncode == 1, done.stdout + done.stderr

@@ -318,6 +318,27 @@ def conclude(progress: Progress, found: KneeFigures | None, hold: Hold | None) -
     return Conclusion.UNCONFIRMED, f"{sentence(found)}, but it does not count: {hold.message}"
 
 
+def verdict(conclusion: Conclusion, levels: Sequence[LevelFigures]) -> Verdict:
+    """A grid has passed with a level that is known to keep the SLO, and failed where all are known to miss it; a search has
+    passed with a knee that was held."""
+    return VERDICTS[conclusion] or _of_grid({level.verdict for level in levels})
+
+
+def _of_grid(verdicts: set[Verdict | None]) -> Verdict:
+    if Verdict.PASSED in verdicts:
+        return Verdict.PASSED
+    return Verdict.FAILED if verdicts == {Verdict.FAILED} else Verdict.INCONCLUSIVE
+
+
+VERDICTS = {
+    Conclusion.CONFIRMED: Verdict.PASSED,
+    Conclusion.MEASURED: None,
+    Conclusion.UNCONFIRMED: Verdict.INCONCLUSIVE,
+    Conclusion.ABORTED: Verdict.ABORTED,
+}
+"""Of a grid that was measured it follows from its levels."""
+
+
 def _concluded_grid(progress: Progress, found: KneeFigures | None) -> tuple[Conclusion, str]:
     missing = {tuple(run.point.items()): run.message for run in progress.runs}
     lost = [(dict(key), why) for key, why in missing.items() if key not in progress.reports]

@@ -1,12 +1,12 @@
 """The table of a sweep as its status has it: bounded, whatever was measured."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from loadgen.core.capacity import points, sweeping
 from loadgen.core.capacity.sweeping import Table
 from loadgen.model.report import Verdict
-from loadgen.model.sweep import Conclusion, Hold, KneeFigures, LevelFigures
+from loadgen.model.sweep import Hold, KneeFigures, LevelFigures
 from loadtest_operator.api.meta import decimal_text
 from loadtest_operator.api.sweep import BestLevel, HoldStatus, KneeStatus, LevelStatus, SweepRuns
 from loadtest_operator.core.sweep.evidence import Evidence
@@ -92,18 +92,10 @@ def of_hold(hold: Hold) -> HoldStatus:
 
 
 def concluded(evidence: Evidence, hold: Hold | None) -> tuple[Verdict, str]:
-    """What the sweep comes to. A grid has passed with a level that is known to keep the SLO, and failed where all are known to
-    miss it; a search has passed with a knee that was held."""
+    """What the sweep comes to (`sweeping.verdict`)."""
     found = sweeping.table(evidence.progress)
     conclusion, message = sweeping.conclude(evidence.progress, found.knee, hold)
-    return VERDICTS[conclusion](found), message + _best_said(found)
-
-
-def _of_grid(found: Table) -> Verdict:
-    if found.best:
-        return Verdict.PASSED
-    missed = all(level.verdict is Verdict.FAILED for level in found.levels)
-    return Verdict.FAILED if missed else Verdict.INCONCLUSIVE
+    return sweeping.verdict(conclusion, found.levels), message + _best_said(found)
 
 
 def _best_said(found: Table) -> str:
@@ -111,14 +103,3 @@ def _best_said(found: Table) -> str:
         return ""
     rate, kept = found.best.requests_per_second, _percent(found.best.attainment_percent)
     return f"; best: {points.said(found.best.point)} with {rate:.4g} requests/s, {kept} % within the SLO"
-
-
-def _always(verdict: Verdict) -> Callable[[Table], Verdict]:
-    return lambda _: verdict
-
-
-VERDICTS: dict[Conclusion, Callable[[Table], Verdict]] = {
-    Conclusion.CONFIRMED: _always(Verdict.PASSED),
-    Conclusion.MEASURED: _of_grid,
-    Conclusion.UNCONFIRMED: _always(Verdict.INCONCLUSIVE),
-}
