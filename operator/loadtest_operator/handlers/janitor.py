@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 Object = Mapping[str, Any]
 
+AGAIN = timedelta(seconds=1)
+"""Where somebody else has written meanwhile: what was read was old."""
 RETRY = timedelta(seconds=10)
 ODD = timedelta(minutes=10)
 """Until something that cannot be tidied up, and not for want of the API server, is looked at again."""
@@ -85,7 +87,7 @@ async def _guarded(context: Context, key: tuple[str, str]) -> None:
         await _tidy_one(context, *key)
     except AdapterError as error:
         log.warning("the janitor could not tidy up after %s: %s", "/".join(key), error)
-        context.agenda.put(key, context.clock() + RETRY)
+        context.agenda.put(key, context.clock() + (AGAIN if isinstance(error, ConflictError) else RETRY))
     except Exception:
         context.metrics.failures.labels("Bug").inc()
         log.exception("the janitor cannot tidy up after %s", "/".join(key))

@@ -106,14 +106,14 @@ async def test_the_watch_wakes_who_waits_and_tells_the_janitor(tmp_path: Path) -
         cluster.put(LOAD_TEST, {**body, "metadata": metadata, "spec": {**body["spec"], **spec}})
 
     async with operating(tmp_path, cluster):
-        await until(lambda: "cleanupTime" in said("old"), 15)
-        await until(lambda: "suspended" in said("held") and "waits for LoadTest" in said("next") + said("last"), 15)
+        await until(lambda: "cleanupTime" in said("old"))
+        await until(lambda: "suspended" in said("held") and "waits for LoadTest" in said("next") + said("last"))
         change("held", suspend=False)
-        await until(lambda: "'phase': 'Preparing'" in said("held"), 10)
+        await until(lambda: "'phase': 'Preparing'" in said("held"))
         first, second = ("last", "next") if "waits" in said("next") else ("next", "last")
         change(first, abort=True)
-        await until(lambda: "'verdict': 'Aborted'" in said(first), 10)
-        await until(lambda: "'phase': 'Preparing'" in said(second), 10)
+        await until(lambda: "'verdict': 'Aborted'" in said(first))
+        await until(lambda: "'phase': 'Preparing'" in said(second))
 
 
 async def test_whoever_lost_the_lease_exits_at_once(tmp_path: Path) -> None:

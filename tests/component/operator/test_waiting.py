@@ -307,6 +307,25 @@ def no_removals(request: web.Request) -> int | None:
     return 500 if request.method == "DELETE" else None
 
 
+async def test_a_janitor_whose_news_were_old_looks_again_at_once() -> None:
+    """Somebody else has written between its reading and its writing."""
+    tries = []
+
+    def once(request: web.Request) -> int | None:
+        if request.method == "PATCH" and not tries:
+            tries.append(request.path)
+            return 409
+        return None
+
+    async with theatre(ttlSecondsAfterFinished=0) as play:
+        await finished(play)
+        play.cluster.trouble = once
+        await passing(play, 3)
+
+        assert tries
+        assert play.status.run.cleanup_time is not None
+
+
 async def test_a_farewell_that_failed_is_done_again() -> None:
     """The API server did not take the removal; somebody looks after it."""
 
