@@ -30,7 +30,7 @@ from loadtest_operator.core.fleet.pods import problem_of
 
 WELL_SECONDS, STARTING_SECONDS = 5.0, 0.4
 """Between two readings of the pod: while it answers, and while it is expected."""
-RECOVER_SECONDS = 0.5
+RECOVER_SECONDS = 0.3
 """It is told again at the next look."""
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-PATIENCE_SECONDS = 0.5
+PATIENCE_SECONDS = 0.3
 """So long a look waits; most answer in milliseconds."""
 
 
