@@ -15,7 +15,6 @@ import typer
 from rich.console import Console
 
 from loadgen import commands
-from loadgen.commands.common import EXIT_CODES
 from loadgen.core.capacity import steady
 from loadgen.core.judge import judgement, validity, verdict
 from loadgen.core.judge import lint as problems
@@ -25,7 +24,7 @@ from loadgen.model.access import Access
 from loadgen.model.errors import ExitCode, InvalidPlanError, LoadgenError, ProbeError, TargetError, WorkerError
 from loadgen.model.plan import Plan
 from loadgen.model.references import Material
-from loadgen.model.report import Report
+from loadgen.model.report import EXIT_CODES, Report
 from loadgen.report import documents, terminal
 from loadgen.runtime.worker import folder, planfile
 

@@ -26,20 +26,13 @@ from kubectl_loadtest.problems import BadInputError, ChangedError, InvalidError,
 from kubectl_loadtest.views import ending, screen
 from kubectl_loadtest.views import sweep as sweep_view
 from loadgen.model.errors import ExitCode
-from loadgen.model.report import Verdict
+from loadgen.model.report import EXIT_CODES
 from loadgen.report import documents, terminal
 from loadtest_operator.api.status import LoadTestStatus
 
 if TYPE_CHECKING:
     from kubectl_loadtest.kube.cluster import Cluster
 
-EXIT_CODES = {
-    Verdict.PASSED: ExitCode.PASSED,
-    Verdict.FAILED: ExitCode.FAILED,
-    Verdict.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
-    Verdict.ERROR: ExitCode.ERROR,
-    Verdict.ABORTED: ExitCode.ABORTED,
-}
 INTERRUPTED, BROKEN_PIPE = 130, 141
 """As shells call an end by SIGINT and by SIGPIPE; never a verdict's code."""
 CLOCK = Clock(time.monotonic, time.sleep)

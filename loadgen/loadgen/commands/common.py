@@ -6,16 +6,7 @@ import typer
 from rich.console import Console, RenderableType
 
 from loadgen.model.errors import ExitCode
-from loadgen.model.report import Verdict
 from loadgen.report.plain import plain
-
-EXIT_CODES = {
-    Verdict.PASSED: ExitCode.PASSED,
-    Verdict.FAILED: ExitCode.FAILED,
-    Verdict.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
-    Verdict.ERROR: ExitCode.ERROR,
-    Verdict.ABORTED: ExitCode.ABORTED,
-}
 
 errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
 

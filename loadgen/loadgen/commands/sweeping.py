@@ -14,13 +14,13 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from loadgen.commands.common import EXIT_CODES, errors, show, stop
+from loadgen.commands.common import errors, show, stop
 from loadgen.core.capacity import points, sweeping
 from loadgen.core.capacity.sweeping import Progress
 from loadgen.core.stats.summary import GENERATOR
 from loadgen.model.errors import ExitCode, InvalidPlanError, LoadgenError, TargetError
 from loadgen.model.plan import Plan
-from loadgen.model.report import Report, Verdict
+from loadgen.model.report import EXIT_CODES, Report, Verdict
 from loadgen.model.sweep import SWEEP_KIND, Conclusion, Hold, Sweep, SweepSpec
 from loadgen.report import sweep as view
 from loadgen.runtime.worker import planfile

@@ -8,6 +8,7 @@ and `missing` says why.
 from enum import StrEnum
 
 from loadgen.model.base import Model
+from loadgen.model.errors import ExitCode
 from loadgen.model.plan import Decision, Metric, Plan, Severity
 from loadgen.model.record import Group, Steadiness
 
@@ -24,6 +25,16 @@ class Verdict(StrEnum):
     INCONCLUSIVE = "Inconclusive"
     FAILED = "Failed"
     PASSED = "Passed"
+
+
+EXIT_CODES = {
+    Verdict.PASSED: ExitCode.PASSED,
+    Verdict.FAILED: ExitCode.FAILED,
+    Verdict.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
+    Verdict.ERROR: ExitCode.ERROR,
+    Verdict.ABORTED: ExitCode.ABORTED,
+}
+"""Of a process that is about one verdict."""
 
 
 class ValidityLevel(StrEnum):

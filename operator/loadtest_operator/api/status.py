@@ -27,6 +27,10 @@ class Phase(StrEnum):
     FINISHED = "Finished"
 
 
+UNDER_WAY = (Phase.PREPARING, Phase.RUNNING, Phase.SETTLING, Phase.EVALUATING)
+"""A run has begun and is not over: it may have objects, load and faults. Compares with a stored status's string, too."""
+
+
 class Run(StatusModel):
     """The run that the status is about."""
 

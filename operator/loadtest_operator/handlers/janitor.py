@@ -22,6 +22,7 @@ from loadtest_operator.adapters.errors import AdapterError, ConflictError
 from loadtest_operator.api.status import Run
 from loadtest_operator.core.common import names, times
 from loadtest_operator.core.common.kinds import JOB, LOAD_TEST
+from loadtest_operator.core.common.owners import is_owned
 from loadtest_operator.core.faults import providers
 from loadtest_operator.core.run import retention
 from loadtest_operator.handlers.context import Context
@@ -150,7 +151,7 @@ async def _found(context: Context, body: Object) -> dict[int, bool]:
 
 def _note_run(found: dict[int, bool], uid: str, thing: Object, *, alive: bool) -> None:
     """Whatever belongs to this LoadTest, and not to one of the same name before it."""
-    if uid in {owner["uid"] for owner in thing["metadata"].get("ownerReferences", [])}:
+    if is_owned(thing, uid):
         label = thing["metadata"]["labels"].get(names.RUN_LABEL, "")
         run = int(label) if label.isdecimal() else 0
         found[run] = found.get(run, False) or alive

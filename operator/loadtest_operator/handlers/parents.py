@@ -10,6 +10,7 @@ from loadtest_operator.core.actions import Emit
 from loadtest_operator.core.common import diff, offspring
 from loadtest_operator.core.common.kinds import EVENT, LOAD_TEST, Kind
 from loadtest_operator.core.common.offspring import Parent
+from loadtest_operator.core.common.owners import is_owned
 from loadtest_operator.core.evidence import events
 from loadtest_operator.handlers.context import Context
 from loadtest_operator.handlers.follow import RETRY_SECONDS
@@ -35,7 +36,7 @@ async def make(context: Context, parent: Parent, body: Object, says: str) -> boo
         await context.kube.create(LOAD_TEST, parent.namespace, body)
     except ConflictError:
         found = await context.kube.get(LOAD_TEST, parent.namespace, name)
-        if found is None or not offspring.is_ours(found, parent.uid):
+        if found is None or not is_owned(found, parent.uid):
             whose = parent.kind.kind.removeprefix("LoadTest").lower()
             raise ConflictError(f"LoadTest {name} exists and is not this {whose}'s: delete or rename it") from None
         return False

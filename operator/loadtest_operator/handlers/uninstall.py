@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from loadtest_operator.adapters.errors import AdapterError, ConflictError, NotFoundError
 from loadtest_operator.api.meta import FINALIZER
-from loadtest_operator.api.status import Phase
+from loadtest_operator.api.status import UNDER_WAY
 from loadtest_operator.core.common import reasons
 from loadtest_operator.core.common.kinds import LOAD_TEST, LOAD_TEST_SCHEDULE, LOAD_TEST_SWEEP, Kind
 from loadtest_operator.core.run import giving_up
@@ -26,7 +26,6 @@ Object = Mapping[str, Any]
 
 AT_ONCE = 16
 TRIES = 5
-BEGUN = (Phase.PREPARING, Phase.RUNNING, Phase.SETTLING, Phase.EVALUATING)
 WHY = "the operator was uninstalled in the middle of the run; set another spec.runToken to run it again under the next one"
 
 
@@ -58,7 +57,7 @@ async def _let_all_go(context: Context, gate: asyncio.Semaphore, kind: Kind, nam
 async def _let_go(context: Context, kind: Kind, body: Object) -> str:
     where = f"{kind.kind} {body['metadata']['namespace']}/{body['metadata']['name']}"
     try:
-        if kind == LOAD_TEST and (body.get("status") or {}).get("phase") in BEGUN:
+        if kind == LOAD_TEST and (body.get("status") or {}).get("phase") in UNDER_WAY:
             await _end(context, body)
         await _without_finalizer(context, kind, body["metadata"])
     except AdapterError as error:

@@ -19,6 +19,7 @@ from yarl import URL
 
 from loadtest_operator.adapters.errors import InvalidError, NotFoundError, RetryableError, of_status, translated
 from loadtest_operator.core.common.kinds import LEASE, POD, Kind
+from loadtest_operator.core.common.owners import is_owned
 
 Object = dict[str, Any]
 Read = Callable[[aiohttp.ClientResponse], Awaitable[bytes]]
@@ -213,11 +214,6 @@ class KubeApi:
     async def _authorization(self) -> dict[str, str]:
         token = await self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
         return {"Authorization": token} if token else {}
-
-
-def is_owned(body: Mapping[str, Any], uid: str) -> bool:
-    """Whether the object belongs to the one with this uid."""
-    return any(owner["uid"] == uid for owner in body["metadata"].get("ownerReferences") or ())
 
 
 def leaves(path: str) -> bool:

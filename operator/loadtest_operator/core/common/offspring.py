@@ -34,11 +34,6 @@ class Parent:
         return f"{self.label}={self.name}"
 
 
-def is_ours(body: Object, uid: str) -> bool:
-    """Whether the object with this uid made it."""
-    return any(owner["uid"] == uid for owner in body["metadata"].get("ownerReferences", []))
-
-
 def is_finished(body: Object) -> bool:
     """Whether the LoadTest's run is over. One that was given a new runToken is on its way again."""
     status = body.get("status") or {}

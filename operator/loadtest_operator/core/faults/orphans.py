@@ -10,12 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from loadtest_operator.api.status import UNDER_WAY
 from loadtest_operator.core.common import names
 from loadtest_operator.core.common.kinds import LOAD_TEST, Kind
 
 Object = Mapping[str, Any]
-GOING_ON = frozenset({"Preparing", "Running", "Settling", "Evaluating"})
-"""Phases in which a run may have faults."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,4 +68,4 @@ def _orphan(kind: Kind, thing: Object, owners: Mapping[str, Object]) -> Orphan |
 
 def _goes_on(load_test: Object, run: str) -> bool:
     status = load_test.get("status") or {}
-    return status.get("phase") in GOING_ON and str((status.get("run") or {}).get("number")) == run
+    return status.get("phase") in UNDER_WAY and str((status.get("run") or {}).get("number")) == run

@@ -17,6 +17,7 @@ from loadtest_operator.core.common import offspring, times
 from loadtest_operator.core.common.kinds import LOAD_TEST_SCHEDULE
 from loadtest_operator.core.common.names import GROUP
 from loadtest_operator.core.common.offspring import Parent
+from loadtest_operator.core.common.owners import is_owned
 
 Object = Mapping[str, Any]
 
@@ -63,7 +64,7 @@ def minute_of(name: str) -> datetime | None:
 
 def seen(bodies: Iterable[Object], uid: str) -> tuple[Child, ...]:
     """The schedule's LoadTests, the newest first."""
-    ours = ((minute_of(body["metadata"]["name"]), body) for body in bodies if offspring.is_ours(body, uid))
+    ours = ((minute_of(body["metadata"]["name"]), body) for body in bodies if is_owned(body, uid))
     found = [_child(minute, body) for minute, body in ours if minute is not None]
     return tuple(sorted(found, key=lambda child: child.minute, reverse=True))
 

@@ -24,6 +24,7 @@ from loadtest_operator.core.common import conditions, offspring
 from loadtest_operator.core.common.kinds import LOAD_TEST_SWEEP
 from loadtest_operator.core.common.names import GROUP
 from loadtest_operator.core.common.offspring import Parent
+from loadtest_operator.core.common.owners import is_owned
 from loadtest_operator.core.evidence.report import stored_bytes
 
 Object = Mapping[str, Any]
@@ -71,7 +72,7 @@ def parent(sweep: str, namespace: str, uid: str) -> Parent:
 
 def seen(bodies: Iterable[Object], owner: Parent, fields: Sequence[str]) -> dict[str, Child]:
     """The sweep's LoadTests by their place."""
-    ours = (body for body in bodies if offspring.is_ours(body, owner.uid))
+    ours = (body for body in bodies if is_owned(body, owner.uid))
     found = (_child(body, owner.name, fields) for body in ours)
     return {child.place: child for child in found}
 

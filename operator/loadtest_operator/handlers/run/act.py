@@ -14,7 +14,6 @@ from typing import Any
 
 from loadgen.model.wire import WorkerState
 from loadtest_operator.adapters.errors import AdapterError, ConflictError, InvalidError, NotFoundError
-from loadtest_operator.adapters.kube.api import is_owned
 from loadtest_operator.adapters.target.probe import Way
 from loadtest_operator.adapters.workers import api as workers
 from loadtest_operator.adapters.workers.control import Address
@@ -36,6 +35,7 @@ from loadtest_operator.core.actions import (
     StoreReport,
 )
 from loadtest_operator.core.common.kinds import CONFIG_MAP, EVENT, JOB, LOAD_TEST, POD, SECRET, Kind
+from loadtest_operator.core.common.owners import is_owned
 from loadtest_operator.core.evidence import events, report
 from loadtest_operator.core.faults import machine
 from loadtest_operator.core.fleet import manifests

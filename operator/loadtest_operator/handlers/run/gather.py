@@ -18,7 +18,6 @@ from pydantic import ValidationError
 from loadgen.core.stats.tally import Tally
 from loadgen.model.wire import WorkerPhase, WorkerState
 from loadtest_operator.adapters.errors import AdapterError, OtherReleaseError
-from loadtest_operator.adapters.kube.api import is_owned
 from loadtest_operator.adapters.target import look as target
 from loadtest_operator.adapters.target import material
 from loadtest_operator.adapters.target.material import Found
@@ -27,10 +26,11 @@ from loadtest_operator.adapters.workers.control import Address
 from loadtest_operator.api.loadtest import LoadTestSpec
 from loadtest_operator.api.meta import ConditionType
 from loadtest_operator.api.problems import sentences
-from loadtest_operator.api.status import LoadTestStatus, Phase
+from loadtest_operator.api.status import UNDER_WAY, LoadTestStatus, Phase
 from loadtest_operator.core.common import conditions, times
 from loadtest_operator.core.common.kinds import CONFIG_MAP, EVENT, JOB, POD, SECRET, SELECTING, Kind
 from loadtest_operator.core.common.names import Names
+from loadtest_operator.core.common.owners import is_owned
 from loadtest_operator.core.faults.providers import provider_of
 from loadtest_operator.core.fleet import manifests, quota
 from loadtest_operator.core.fleet.pods import WorkerPod, newest_by_index, worker_pod
@@ -44,7 +44,6 @@ from loadtest_operator.handlers.run.memory import Memory, RunMemory, WorkerMemor
 
 Object = Mapping[str, Any]
 
-ACTIVE = (Phase.PREPARING, Phase.RUNNING, Phase.SETTLING, Phase.EVALUATING)
 MUTABLE = ("abort", "suspend", "ttl_seconds_after_finished")
 FIRST_COMPLAINT_SECONDS = 3
 STARTING_SECONDS, JOB_SECONDS = 0.4, 5.0
@@ -61,7 +60,7 @@ async def gather(context: Context, body: Object, memory: Memory) -> Observed:
     live, problems = parsed(body.get("spec") or {})
     spec = await _spec_of_run(context, namespace, names, status, live, run)
     phase = status.phase or Phase.PENDING
-    if spec is not None and phase in ACTIVE:
+    if spec is not None and phase in UNDER_WAY:
         await _look_around(context, namespace, names, spec, status, run)
     return Observed(
         now=context.clock(),
@@ -115,7 +114,7 @@ async def _spec_of_run(
     context: Context, namespace: str, names: Names, status: LoadTestStatus, live: LoadTestSpec | None, run: RunMemory
 ) -> LoadTestSpec | None:
     """The spec that the run began with, with today's abort, suspend and ttl."""
-    if status.phase not in ACTIVE:
+    if status.phase not in UNDER_WAY:
         return live
     if live is not None and live.run_token == status.run.token:
         run.spec = live

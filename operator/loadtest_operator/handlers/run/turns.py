@@ -13,12 +13,11 @@ from pydantic import ValidationError
 
 from loadtest_operator.adapters.target.identity import identity
 from loadtest_operator.api.loadtest import LoadTestSpec
+from loadtest_operator.api.status import UNDER_WAY
 from loadtest_operator.core.common.kinds import LOAD_TEST
 from loadtest_operator.handlers.context import Context
 
 Object = Mapping[str, Any]
-
-ACTIVE = ("Preparing", "Running", "Settling", "Evaluating")
 
 
 async def blocker(context: Context, body: Object, spec: LoadTestSpec | None) -> str:
@@ -94,6 +93,6 @@ async def _note(context: Context, body: Object) -> None:
         spec = LoadTestSpec.model_validate(body["spec"])
     except ValidationError:
         return
-    if phase in ACTIVE or (phase == "Pending" and _wants(spec)):
+    if phase in UNDER_WAY or (phase == "Pending" and _wants(spec)):
         target = await _target(context, metadata, spec)
-        context.queues.take_part(target, _who(metadata), _created(metadata), context.clock(), active=phase in ACTIVE)
+        context.queues.take_part(target, _who(metadata), _created(metadata), context.clock(), active=phase in UNDER_WAY)
